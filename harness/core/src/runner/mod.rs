@@ -1,0 +1,203 @@
+//! Runs a scenario in a world: steady state → steps → heal → recovery → clean-up.
+//!
+//! The runner is one future on one thread. Steps, loads and the observer run side by side in it;
+//! dropping a part is how it ends, so an interruption at any point leads to the same healing and
+//! clean-up as a run that came to its end.
+
+mod faults;
+pub mod load;
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, join3, select};
+
+use crate::event::{Phase, What};
+use crate::judge::ends::steady_since;
+use crate::judge::{Decision, Observed, claim};
+use crate::recorder::Recorder;
+use crate::scenario::{Claim, Scenario, Step};
+use crate::time::{At, Span};
+use crate::world::World;
+
+use faults::Faults;
+use load::Companions;
+
+/// Runs a scenario to its end or until `interrupt` completes with the reason.
+///
+/// What happened is in the recorder, whatever happened: judge it with [`judge`](crate::judge::judge).
+/// The caller answers for a world made for this scenario's topology and settings.
+pub async fn run<W: World>(
+    world: &W,
+    scenario: &Scenario,
+    recorder: &Recorder,
+    interrupt: impl Future<Output = String>,
+) {
+    let run = Run { world, scenario, recorder, faults: Faults::default(), companions: Companions::default() };
+    let interrupted = run.alive(interrupt).await;
+    run.enter(Phase::CleanUp);
+    let leftovers = world.stop().await;
+    run.tell(What::TornDown { leftovers });
+    run.tell(What::End { interrupted });
+}
+
+struct Run<'a, W> {
+    world: &'a W,
+    scenario: &'a Scenario,
+    recorder: &'a Recorder,
+    faults: Faults,
+    companions: Companions<'a>,
+}
+
+/// Why the steps ended before their end.
+struct Abandoned;
+
+impl<'a, W: World> Run<'a, W> {
+    fn tell(&self, what: What) {
+        self.recorder.record_at(self.world.now(), what);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.tell(What::Phase { phase });
+    }
+
+    /// Everything between bringing the topology up and taking it down. Returns why it was cut short.
+    async fn alive(&self, interrupt: impl Future<Output = String>) -> Option<String> {
+        let mut interrupt = pin!(interrupt);
+        self.enter(Phase::SetUp);
+        match select(interrupt.as_mut(), pin!(self.world.start())).await {
+            Either::Left((reason, _)) => return Some(reason),
+            Either::Right((Err(error), _)) => return Some(error.to_string()),
+            Either::Right((Ok(()), _)) => {}
+        }
+        let mut background = pin!(async {
+            let loads = load::all(self.world, self.recorder, &self.scenario.load);
+            let companions = self.companions.run();
+            join3(self.world.observe(self.recorder), loads, companions).await;
+            std::future::pending::<()>().await;
+        });
+        let reason = {
+            let experiment = pin!(self.experiment());
+            let alongside = select(experiment, background.as_mut());
+            match select(interrupt, alongside).await {
+                Either::Left((reason, _)) => Some(reason),
+                Either::Right(_) => None,
+            }
+        };
+        if reason.is_some() {
+            select(pin!(self.heal_everything()), background.as_mut()).await;
+        }
+        reason
+    }
+
+    async fn experiment(&self) {
+        self.enter(Phase::Steady);
+        let steady = &self.scenario.steady;
+        if !self.steady(steady.lasting, steady.within).await {
+            return;
+        }
+        self.enter(Phase::Experiment);
+        for (number, step) in self.scenario.steps.iter().enumerate() {
+            if self.step(step).await.is_err() {
+                self.tell(What::Note {
+                    text: format!("step {} failed; the steps after it were left out", number + 1),
+                });
+                break;
+            }
+        }
+        self.heal_everything().await;
+        self.enter(Phase::Recovery);
+        self.steady(steady.lasting, self.scenario.recovery_within + steady.lasting).await;
+    }
+
+    async fn step(&self, step: &'a Step) -> Result<(), Abandoned> {
+        match step {
+            Step::Fault(name) => return self.inject(name).await,
+            Step::Heal(name) => self.heal(name).await,
+            Step::Strike { name, strike } => return self.strike(name, strike).await,
+            Step::Send { name, request, count } => {
+                for number in 0..u64::from(*count) {
+                    self.companions.add(load::one(
+                        self.world,
+                        self.recorder,
+                        name,
+                        request,
+                        number,
+                        self.world.now(),
+                    ));
+                }
+            }
+            Step::Expect(expectation) => self.await_decision(&expectation.claim).await,
+            Step::Until { name, signal, value, within } => {
+                return self.until(name.as_deref(), signal, value, *within).await;
+            }
+            Step::Wait(duration) => self.world.sleep_until(self.world.now() + *duration).await,
+        }
+        Ok(())
+    }
+
+    /// Waits until a claim is decided. One that hangs on what comes later is left to the end.
+    async fn await_decision(&self, what: &Claim) {
+        let lag = self.world.observation_lag();
+        loop {
+            let changed = self.recorder.changed();
+            let observed = Observed { until: self.world.now().saturating_sub(lag), complete: false };
+            match self.recorder.with_history(|history| claim(what, self.scenario, history, observed)) {
+                Decision::Decided(_) | Decision::Pending(None) => return,
+                Decision::Pending(Some(at)) => {
+                    select(pin!(changed), pin!(self.world.sleep_until(at + lag))).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for a trigger: the signal has the value now, or turns to it.
+    async fn until(
+        &self,
+        name: Option<&str>,
+        signal: &str,
+        value: &str,
+        within: Duration,
+    ) -> Result<(), Abandoned> {
+        let began = self.world.now();
+        let reached = |at, in_time| {
+            let (name, signal, value) = (name.map(str::to_owned), signal.to_owned(), value.to_owned());
+            self.recorder.record(at, What::Reached { name, signal, value, in_time });
+        };
+        loop {
+            let changed = self.recorder.changed();
+            let last = self.recorder.with_history(|history| history.signal(signal).last().cloned());
+            if let Some(change) = last.filter(|change| change.value == value) {
+                let at = Span { lo: change.at.lo.max(began), hi: change.at.hi.max(began) };
+                reached(at, true);
+                return Ok(());
+            }
+            if self.world.now() >= began + within {
+                reached(Span::between(began, began + within), false);
+                return Err(Abandoned);
+            }
+            select(pin!(changed), pin!(self.world.sleep_until(began + within))).await;
+        }
+    }
+
+    /// Waits until the steady state has lasted, for at most `within`; whether it has.
+    async fn steady(&self, lasting: Duration, within: Duration) -> bool {
+        let began = self.world.now();
+        let deadline = began + within;
+        loop {
+            let changed = self.recorder.changed();
+            let now = self.world.now();
+            let since = self.recorder.with_history(|history| steady_since(self.scenario, history, now));
+            let done: Option<At> = since.map(|since| since.max(began) + lasting);
+            if done.is_some_and(|done| now >= done) {
+                return true;
+            }
+            if now >= deadline {
+                return false;
+            }
+            let next = done.map_or(deadline, |done| done.min(deadline));
+            select(pin!(changed), pin!(self.world.sleep_until(next))).await;
+        }
+    }
+}

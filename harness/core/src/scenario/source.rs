@@ -1,0 +1,279 @@
+//! A scenario file, as people write it.
+//!
+//! Every key is refused when it is unknown, and every name keeps its place in the file, so that
+//! [`check`](super::check()) can point at it. The JSON schema for editors is made from these types.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::diagnostics::ScenarioError;
+use crate::fault::{Fault, Strike};
+use crate::time::HumanDuration;
+use crate::world::WorldKind;
+
+/// The largest scenario file that is read, in bytes.
+pub const FILE_LIMIT: usize = 256 * 1024;
+
+/// For how long the steady state must last when the file does not say.
+pub const DEFAULT_STEADY_FOR: Duration = Duration::from_secs(5);
+/// How long the steady state may take to appear when the file does not say.
+pub const DEFAULT_STEADY_WITHIN: Duration = Duration::from_secs(60);
+/// How long recovery may take when the file does not say.
+pub const DEFAULT_RECOVERY: Duration = Duration::from_secs(120);
+
+/// What breaks, what must hold, and by when.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(title = "Scenario")]
+pub struct File {
+    /// `family/name`, as the file's path under the catalogue.
+    #[schemars(with = "String")]
+    pub id: Spanned<String>,
+    /// One line for people.
+    pub title: String,
+    /// Why it exists: what it shows, what would go wrong otherwise.
+    #[serde(default)]
+    pub why: String,
+    /// Words to select it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The worlds it runs in.
+    #[schemars(with = "Vec<WorldKind>")]
+    pub worlds: Spanned<Vec<WorldKind>>,
+    /// The topology it runs on.
+    #[schemars(with = "String")]
+    pub topology: Spanned<String>,
+    /// Settings of the system that differ from their defaults.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub settings: BTreeMap<String, Spanned<String>>,
+    /// Requests that go on throughout, by name.
+    #[serde(default)]
+    pub load: BTreeMap<String, LoadSource>,
+    /// What must be so before anything is broken, and again in the end.
+    pub steady: SteadySource,
+    /// Invariants that must hold throughout, beside those that always do.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub always: Vec<Spanned<String>>,
+    /// What can be broken, by name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Fault>")]
+    pub faults: BTreeMap<String, Spanned<Fault>>,
+    /// What is done, in order.
+    #[schemars(with = "Vec<StepSource>")]
+    pub steps: Vec<Spanned<StepSource>>,
+    /// How long the steady state may take to come back after the last heal. Default: 2m.
+    #[serde(default)]
+    pub recovery_within: Option<HumanDuration>,
+}
+
+/// Requests at a constant rate, whether or not earlier ones were answered.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LoadSource {
+    /// The kind of request.
+    #[schemars(with = "String")]
+    pub request: Spanned<String>,
+    /// The time between two requests.
+    #[schemars(with = "HumanDuration")]
+    pub every: Spanned<HumanDuration>,
+}
+
+/// The steady state.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SteadySource {
+    /// Signals and the value each must have.
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub signals: BTreeMap<String, Spanned<String>>,
+    /// For how long, without a break. Default: 5s.
+    #[serde(default, rename = "for")]
+    pub lasting: Option<HumanDuration>,
+    /// How long they may take to get there. Default: 60s.
+    #[serde(default)]
+    pub within: Option<HumanDuration>,
+}
+
+/// One step.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepSource {
+    /// Inject the fault of this name.
+    Fault(String),
+    /// Heal the fault of this name.
+    Heal(String),
+    /// Do something once.
+    Strike(StrikeSource),
+    /// Send requests all together.
+    Send(SendSource),
+    /// Claim something about the run.
+    Expect(Box<ExpectSource>),
+    /// Go on as soon as a signal has a value.
+    Until(UntilSource),
+    /// Let time pass.
+    Wait(HumanDuration),
+}
+
+/// Something done once.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StrikeSource {
+    /// The name by which expectations refer to it.
+    #[serde(rename = "as")]
+    pub name: String,
+    /// What.
+    #[serde(rename = "do")]
+    pub strike: Strike,
+}
+
+/// Requests sent all together.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SendSource {
+    /// The name of the load they count as.
+    #[serde(rename = "as")]
+    pub name: String,
+    /// The kind of request.
+    #[schemars(with = "String")]
+    pub request: Spanned<String>,
+    /// How many, 1 to 10 000. Default: 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub count: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// A trigger.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct UntilSource {
+    /// The signal.
+    #[schemars(with = "String")]
+    pub signal: Spanned<String>,
+    /// The value to wait for.
+    #[schemars(with = "String")]
+    pub is: Spanned<String>,
+    /// How long that may take.
+    pub within: HumanDuration,
+    /// The name by which expectations refer to this instant.
+    #[serde(default, rename = "as")]
+    pub name: Option<String>,
+}
+
+/// A claim. It is about a `signal`, a `measure` or `requests`, and says one thing of it:
+///
+/// - `signal` with `becomes`, `within`, `after` and perhaps `not-before`;
+/// - `signal` with `stays`, from `from` on, `for` a time or `until` an anchor;
+/// - `signal` with `turns` and `at-most`, `at-least`, in a window;
+/// - `measure` with `at-most`, `at-least`, in a window;
+/// - `requests` with `all`, `none` or `some` classes of answers, in a window.
+///
+/// An anchor is `start`, `end`, the name of a fault (in effect), `healed <fault>`, the name of a
+/// strike, or the name given to an earlier expectation by `as`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExpectSource {
+    /// The signal the claim is about.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub signal: Option<Spanned<String>>,
+    /// The measure the claim is about.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub measure: Option<Spanned<String>>,
+    /// The load the claim is about.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub requests: Option<Spanned<String>>,
+    /// The signal turns to this value.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub becomes: Option<Spanned<String>>,
+    /// The signal has one of these values all through the window.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub stays: Option<Vec<Spanned<String>>>,
+    /// The signal turns to this value so many times in the window.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub turns: Option<Spanned<String>>,
+    /// Every answer is of one of these classes.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub all: Option<Vec<Spanned<String>>>,
+    /// No answer is of any of these classes.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub none: Option<Vec<Spanned<String>>>,
+    /// At least one answer is of one of these classes.
+    #[serde(default)]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub some: Option<Vec<Spanned<String>>>,
+    /// No answer takes longer.
+    #[serde(default)]
+    pub answered_within: Option<HumanDuration>,
+    /// The least number: of turns, of answers, or the least value of a measure.
+    #[serde(default)]
+    pub at_least: Option<f64>,
+    /// The greatest number of turns, or the greatest value of a measure.
+    #[serde(default)]
+    pub at_most: Option<f64>,
+    /// The anchor that `within` and `not-before` are counted from.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub after: Option<Spanned<String>>,
+    /// The upper bound.
+    #[serde(default)]
+    #[schemars(with = "Option<HumanDuration>")]
+    pub within: Option<Spanned<HumanDuration>>,
+    /// The lower bound.
+    #[serde(default)]
+    #[schemars(with = "Option<HumanDuration>")]
+    pub not_before: Option<Spanned<HumanDuration>>,
+    /// The anchor at which the window begins. Default: start.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub from: Option<Spanned<String>>,
+    /// The anchor at which the window ends. Default: end.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Spanned<String>>,
+    /// How long the window lasts.
+    #[serde(default, rename = "for")]
+    #[schemars(with = "Option<HumanDuration>")]
+    pub lasting: Option<Spanned<HumanDuration>>,
+    /// The name by which later expectations refer to the moment this one is met.
+    #[serde(default, rename = "as")]
+    pub name: Option<String>,
+}
+
+impl File {
+    /// Reads a file's text; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] with the place in the text.
+    pub fn parse(text: &str, path: &str) -> Result<Self, ScenarioError> {
+        if text.len() > FILE_LIMIT {
+            return Err(ScenarioError::too_large(path, text.len()));
+        }
+        if text.trim().is_empty() {
+            return Err(ScenarioError::empty(path));
+        }
+        let options = serde_saphyr::options! { with_snippet: false };
+        serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| ScenarioError::yaml(path, text, &error))
+    }
+
+    /// The JSON schema of scenario files, for editors.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+}
