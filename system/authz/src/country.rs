@@ -1,26 +1,17 @@
 //! ISO 3166-1 alpha-3 country codes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-/// The codes in force, the same list that the policy reads.
-static CODES: LazyLock<Vec<Country>> = LazyLock::new(|| {
-    #[derive(Deserialize)]
-    struct List {
-        alpha3: Vec<String>,
-    }
-    let list: List =
-        serde_json::from_str(crate::policies::COUNTRIES_JSON).expect("the embedded list is JSON");
-    let mut codes: Vec<Country> = list
-        .alpha3
-        .iter()
-        .map(|code| Country(code.as_bytes().try_into().expect("every embedded code has three letters")))
-        .collect();
-    codes.sort_unstable();
-    codes
+/// The codes in force, those that the policy reads.
+static CODES: LazyLock<BTreeSet<Country>> = LazyLock::new(|| {
+    let alpha2 = crate::policies::data()["base"]["countries"]["alpha2"].as_object();
+    let codes = alpha2.expect("the embedded list is keyed by alpha-3 code").keys();
+    codes.map(|code| Country(code.as_bytes().try_into().expect("every code has three letters"))).collect()
 });
 
 /// An officially assigned ISO 3166-1 alpha-3 code, such as `FRA`.
@@ -46,10 +37,7 @@ impl FromStr for Country {
     fn from_str(code: &str) -> Result<Self, Self::Err> {
         let bytes: [u8; 3] = code.as_bytes().try_into().map_err(|_| UnknownCountry(code.to_owned()))?;
         let country = Self(bytes);
-        match CODES.binary_search(&country) {
-            Ok(_) => Ok(country),
-            Err(_) => Err(UnknownCountry(code.to_owned())),
-        }
+        if CODES.contains(&country) { Ok(country) } else { Err(UnknownCountry(code.to_owned())) }
     }
 }
 

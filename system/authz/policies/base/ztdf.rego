@@ -1,0 +1,14 @@
+# A ZTDF object is intact. An empty or null hash is an absent one.
+package base.ztdf
+
+import data.base.types
+
+default held := false
+
+held if is_null(object.get(input.resource, "ztdf", null))
+
+held if {
+	types.text(input.resource.ztdf.policyHash)
+	types.text(input.resource.ztdf.payloadHash)
+	input.resource.ztdf.integrityValidated == true
+}
