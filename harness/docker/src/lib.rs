@@ -1,0 +1,41 @@
+//! The container world's toolkit: real services in containers, faults that are real, nothing left behind.
+//!
+//! Start at [`Topology`]: a network of its own, the containers on it and the reaper that ends both.
+//!
+//! ```text
+//! images/    recipe (data) ──► Images::ensure ──► an image tag: pulled, or built on the spot
+//! engine     Engine::connect ──► every call to the Docker engine, each with a deadline
+//! topology   Topology::create ──► network on a free subnet (subnet), reaper armed (reaper)
+//! container  Topology::start(ContainerSpec) ──► Container: a fixed address, fixed published ports (ports)
+//! outage     Outage::inverse (journal it) ──► inject ──► evidence (effect) ──► Inverse::heal, from any process
+//! logs       follow ──► lines with their time, across restarts
+//! labels     whose a container is; cleanup removes by that label and by nothing else
+//! ```
+//!
+//! testcontainers describes, starts and awaits containers; bollard does all else. testcontainers can't give
+//! a container a fixed address, nor take up one that was created elsewhere. So the address that the engine
+//! hands out at the first start is pinned whenever the container is attached or started again (`attachment`).
+//!
+//! The engine must run on this machine: containers are reached through `127.0.0.1`.
+
+mod attachment;
+pub mod cleanup;
+pub mod container;
+pub mod effect;
+pub mod engine;
+pub mod images;
+pub mod labels;
+pub mod logs;
+pub mod outage;
+mod ports;
+pub mod reaper;
+mod subnet;
+pub mod topology;
+
+pub use container::{Container, ContainerSpec, Ready, StartError};
+pub use effect::{Evidence, Reach};
+pub use engine::{Engine, EngineError};
+pub use images::{Image, ImageError, Images, Recipe, Source};
+pub use outage::{Inverse, Outage};
+pub use reaper::Reaper;
+pub use topology::{Topology, TopologyError};
