@@ -1,0 +1,75 @@
+//! TCP fault proxy with Toxiproxy's HTTP API, and the typed client that drives either.
+//!
+//! A [`Proxy`] stands on one edge, between a client and its upstream, and passes bytes on as fast as it can until it
+//! is told to do harm. What it can do Toxiproxy can, with the same names and attributes; besides, it refuses, cuts,
+//! swallows, stalls, half-opens, answers in the upstream's place, draws from a seed and counts.
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use harness_proxy::{Cut, Proxy, Toxic};
+//! use std::time::Duration;
+//!
+//! let edge = Proxy::listen("hub-opa", ([127, 0, 0, 1], 0).into(), "127.0.0.1:8181", 42)?;
+//! println!("connect to {}", edge.addr());
+//! let slow = edge.hold(Toxic::latency(Duration::from_millis(300), Duration::ZERO).downstream())?;
+//! drop(slow); // healed
+//! edge.refuse(true)?; // connection refused from here on
+//! let ended = edge.cut(Cut::Rst); // and those that stood are reset
+//! # assert_eq!(ended, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
+//!
+//! # The way of a byte
+//!
+//! ```text
+//!            door ── accept ──▶ wire (one task per connection)
+//!                                 client ─▶ lane ─▶ chain of stages ─▶ upstream
+//!                                 client ◀─ chain of stages ◀─ lane ◀─ upstream
+//!  Proxy::add ─▶ plan (swapped, revision + bell) ──┘ every connection takes it up at once
+//! ```
+//!
+//! # Where things are
+//!
+//! | | |
+//! |---|---|
+//! | `proxy` | what an owner holds: [`Proxy`]; the accept loop |
+//! | `toxic`, `toxics/` | what can be done; one effect, one file, with attributes, ranges, behaviour, tests |
+//! | `stage`, `chain`, `queue` | the pure pipeline: pieces in, pieces out, `now` comes in |
+//! | `plan`, `draw` | which toxics are in force, and on which connections |
+//! | `wire/` | the shell of a connection: sockets, lanes, dialing, parting |
+//! | `door` | the listener that really closes |
+//! | `connections`, `counters`, `exchanges`, `limits` | the book, the numbers, the bounds |
+//!
+//! Start with `stage`, then `toxics/latency`, `chain`, `wire`.
+//!
+//! Toxics that draw, delay or hold do so per connection and direction in state machines without clock or socket; only
+//! `wire` and `door` touch the system.
+
+mod chain;
+mod clock;
+mod connections;
+mod counters;
+mod door;
+mod draw;
+mod exchanges;
+mod limits;
+mod plan;
+mod proxy;
+mod queue;
+mod stage;
+mod toxic;
+mod toxics;
+mod wire;
+
+pub use connections::{Connection, Cut, End};
+pub use counters::{Counters, StreamCounters};
+pub use exchanges::ExchangeGauge;
+pub use limits::Limits;
+pub use plan::FaultId;
+pub use proxy::{Held, ListenError, Proxy, Refused};
+pub use toxic::{Effect, InvalidToxic, Stream, Toxic};
+pub use toxics::{
+    answer::Answer, bandwidth::Bandwidth, black_hole::BlackHole, half_open::HalfOpen, latency::Latency,
+    limit_data::LimitData, reset_peer::ResetPeer, slicer::Slicer, slow_close::SlowClose, stall::Stall,
+    timeout::Timeout,
+};
