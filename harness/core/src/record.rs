@@ -3,10 +3,12 @@
 //! The first line is the [`Header`]; every further line is an [`Event`]. A record that was cut short,
 //! even in the middle of a line, can be read: what is whole counts, and [`Record::cut`] says so.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -179,9 +181,15 @@ impl FileSink {
         Ok(Self { out, failed: None })
     }
 
-    /// The first error that writing met, if any.
-    pub fn failure(&self) -> Option<&io::Error> {
-        self.failed.as_ref()
+    /// The first error that writing met, if any. Nothing was written after it.
+    pub fn take_failure(&mut self) -> Option<io::Error> {
+        self.failed.take()
+    }
+}
+
+impl<S: Sink> Sink for Rc<RefCell<S>> {
+    fn write(&mut self, event: &Event) {
+        self.borrow_mut().write(event);
     }
 }
 
