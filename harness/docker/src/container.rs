@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bollard::models::PortBinding;
+use serde::{Deserialize, Serialize};
 use testcontainers::core::wait::HttpWaitStrategy;
 use testcontainers::core::{Host, IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
@@ -168,7 +169,10 @@ pub enum StartError {
 }
 
 /// A container that was ready once. Dropping this leaves it running: its topology removes it, or the reaper.
-#[derive(Clone, Debug)]
+///
+/// Plain data: another process that reads it back has the same container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Container {
     service: String,
     name: String,

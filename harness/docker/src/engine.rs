@@ -180,6 +180,8 @@ fn advice(kind: ErrorKind) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[tokio::test]
@@ -217,5 +219,31 @@ mod tests {
         let within = Duration::from_millis(50);
         let error = engine.ask("tell its version", within, engine.docker.version()).await.unwrap_err();
         assert!(matches!(error, EngineError::Slow { .. }), "{error:?}");
+    }
+
+    /// An engine that answers its version once and dies.
+    #[tokio::test]
+    async fn an_engine_that_dies_between_two_calls_is_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("docker.sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let host = format!("unix://{}", path.display());
+        let short_life = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+            let body = r#"{"Version":"1.2.3"}"#;
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}",
+                body.len()
+            );
+            stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+        };
+        let (engine, ()) = tokio::join!(Engine::connect_to(&host), short_life);
+        let engine = engine.unwrap();
+        assert_eq!(engine.version(), "1.2.3");
+        drop(listener);
+        let error = engine.state("opa").await.unwrap_err();
+        assert!(matches!(error, EngineError::Absent { .. }), "{error:?}");
     }
 }

@@ -13,13 +13,16 @@ mod context;
 mod program;
 mod recipe;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder};
+use bollard::query_parameters::{
+    BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
+};
 use futures_util::TryStreamExt;
 
 use crate::engine::{BRIEF, Engine, EngineError};
@@ -30,6 +33,8 @@ pub use recipe::{Build, GoProgram, Recipe, RecipeError};
 
 const PULL: Duration = Duration::from_secs(300);
 const BUILD: Duration = Duration::from_secs(300);
+/// Somebody else may be about to use what was built less than this ago.
+const KEPT: Duration = Duration::from_secs(3600);
 
 /// Where to take images from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -216,7 +221,24 @@ impl Images {
             self.engine.docker().build_image(options, None, Some(bollard::body_full(context.into())));
         let lines = progress.try_for_each(|_| async { Ok(()) });
         self.engine.ask(format!("build {tag}"), BUILD, lines).await?;
+        self.forget_old(recipe).await?;
         Ok(Image { tag, origin: Origin::Built })
+    }
+
+    /// Removes images that were built from this recipe a while ago: each build of the running executable is one.
+    /// One in use is kept by the engine.
+    async fn forget_old(&self, recipe: &Recipe) -> Result<(), EngineError> {
+        let filters = HashMap::from([("label", vec![format!("{}={}", labels::RECIPE, recipe.name)])]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let images = self.engine.ask("list images", BRIEF, self.engine.docker().list_images(Some(options)));
+        let kept_since = jiff::Timestamp::now().as_second() - KEPT.as_secs().cast_signed();
+        for old in images.await?.into_iter().filter(|image| image.created < kept_since) {
+            let call = self.engine.docker().remove_image(&old.id, None::<RemoveImageOptions>, None);
+            if let Err(kept) = self.engine.ask("remove an old image", BRIEF, call).await {
+                tracing::debug!(image = old.id, %kept, "still in use");
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@
 //! container  Topology::start(ContainerSpec) ──► Container: a fixed address, fixed published ports (ports)
 //! outage     Outage::inverse (journal it) ──► inject ──► evidence (effect) ──► Inverse::heal, from any process
 //! logs       follow ──► lines with their time, across restarts
+//! lease      acquire ──► one topology for all test processes of a run, ended by a guard (reaper)
 //! labels     whose a container is; cleanup removes by that label and by nothing else
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod effect;
 pub mod engine;
 pub mod images;
 pub mod labels;
+pub mod lease;
 pub mod logs;
 pub mod outage;
 mod ports;
@@ -37,5 +39,5 @@ pub use effect::{Evidence, Reach};
 pub use engine::{Engine, EngineError};
 pub use images::{Image, ImageError, Images, Recipe, Source};
 pub use outage::{Inverse, Outage};
-pub use reaper::Reaper;
+pub use reaper::{Reaper, Watched};
 pub use topology::{Topology, TopologyError};

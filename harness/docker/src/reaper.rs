@@ -6,6 +6,9 @@
 //!   └── a pipe; when it closes, the owner is no more ──► remove by owner label
 //! ```
 //!
+//! A [`guard`] is the same for an owner that is another process, such as the test runner: it has no pipe and looks
+//! after that process instead.
+//!
 //! The pipe closes whichever way the owner ends, SIGKILL included. The reaper is in a session of its own, so
 //! that neither Ctrl-C nor a signal to the owner's process group ends both.
 
@@ -24,6 +27,7 @@ use crate::engine::{Engine, EngineError};
 
 const ARMED: &str = "armed";
 const LOOK_AT_OWNER: Duration = Duration::from_millis(500);
+const LOOK_FROM_AFAR: Duration = Duration::from_millis(100);
 /// A request that the owner had sent as it died may still be carried out by the engine.
 const SETTLE: Duration = Duration::from_millis(300);
 /// What the owner writes when it ends in good order, with no request under way.
@@ -47,42 +51,72 @@ pub enum ReaperError {
     NotArmed(String),
 }
 
+/// Somebody whose things are removed when they are no more: only they can own a topology.
+#[derive(Clone, Debug)]
+pub struct Watched(Owner);
+
+impl Watched {
+    /// Who that is.
+    pub fn owner(&self) -> &Owner {
+        &self.0
+    }
+}
+
 /// The owner's end: while this lives, what carries the owner's label may live. Dropping it has the reaper remove
 /// all of that, and waits until it has.
 #[derive(Debug)]
 pub struct Reaper {
-    owner: Owner,
+    watched: Watched,
     child: Child,
 }
 
 impl Reaper {
-    /// Starts a reaper for this process: `program` with `arguments` and the owner, which must end up in [`main`].
+    /// Starts the reaper of this process, of which it needs one: `program` with `arguments` and what follows must end
+    /// up in [`main`].
     ///
     /// # Errors
     /// When it can't be started or finds no Docker engine.
     pub fn arm(program: &Path, arguments: &[&str]) -> Result<Self, ReaperError> {
-        let spawn = |why| ReaperError::Spawn { program: program.display().to_string(), why };
-        let owner = Owner::current().map_err(spawn)?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .arg(owner.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(spawn)?;
-        let mut said = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            let _ = BufReader::new(stdout.take(4096)).read_line(&mut said);
-        }
-        let reaper = Self { owner, child };
-        if said.trim_end() == ARMED { Ok(reaper) } else { Err(ReaperError::NotArmed(said)) }
+        let owner = Owner::current()
+            .map_err(|why| ReaperError::Spawn { program: program.display().to_string(), why })?;
+        let child =
+            spawn(Command::new(program).args(arguments).arg(owner.to_string()).stdin(Stdio::piped()))?;
+        Ok(Self { watched: Watched(owner), child })
     }
 
-    /// Whose things it watches over.
-    pub fn owner(&self) -> &Owner {
-        &self.owner
+    /// Whose things it removes: this process'.
+    pub fn watched(&self) -> &Watched {
+        &self.watched
     }
+}
+
+/// Starts a reaper for another process, which outlives this one. When that process is gone it also removes the files
+/// in `folder`, and the folder.
+pub(crate) fn guard(
+    program: &Path,
+    arguments: &[&str],
+    owner: &Owner,
+    folder: &Path,
+) -> Result<Watched, ReaperError> {
+    let mut command = Command::new(program);
+    spawn(command.args(arguments).arg(owner.to_string()).arg(folder).stdin(Stdio::null()))?;
+    Ok(Watched(owner.clone()))
+}
+
+fn spawn(command: &mut Command) -> Result<Child, ReaperError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let spawned = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut child = spawned.map_err(|why| ReaperError::Spawn { program, why })?;
+    let mut said = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        let _ = BufReader::new(stdout.take(4096)).read_line(&mut said);
+    }
+    if said.trim_end() == ARMED {
+        return Ok(child);
+    }
+    drop(child.stdin.take());
+    let _ = child.wait();
+    Err(ReaperError::NotArmed(said.trim_end().to_owned()))
 }
 
 impl Drop for Reaper {
@@ -95,16 +129,18 @@ impl Drop for Reaper {
     }
 }
 
-/// The reaper's whole life. `arguments` are those after the ones that led here: the owner.
+/// The reaper's whole life. `arguments` are those after the ones that led here.
 ///
 /// Ends with success when nothing of the owner is left.
 pub fn main(arguments: impl IntoIterator<Item = String>) -> ExitCode {
     // Fails only for a session leader, which is what is wanted.
     let _ = setsid();
-    let Some(Ok(owner)) = arguments.into_iter().next().map(|owner| owner.parse::<Owner>()) else {
-        say("usage: <owner>, as text");
+    let mut arguments = arguments.into_iter();
+    let Some(Ok(owner)) = arguments.next().map(|owner| owner.parse::<Owner>()) else {
+        say("usage: <owner> [<folder>]");
         return ExitCode::from(64);
     };
+    let folder = arguments.next();
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return ExitCode::from(70);
     };
@@ -113,11 +149,23 @@ pub fn main(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         return ExitCode::from(70);
     }
     say(ARMED);
-    let clean_passes = match await_end(&owner) {
+    let end = if folder.is_some() { await_death(&owner) } else { await_pipe(&owner) };
+    let clean_passes = match end {
         End::InOrder => 1,
         End::Abrupt => 2,
     };
-    if runtime.block_on(reap(&owner, clean_passes)) { ExitCode::SUCCESS } else { ExitCode::from(70) }
+    let reaped = runtime.block_on(reap(&owner, clean_passes));
+    if let Some(folder) = folder {
+        remove_files(Path::new(&folder));
+    }
+    if reaped { ExitCode::SUCCESS } else { ExitCode::from(70) }
+}
+
+fn remove_files(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let _ = std::fs::remove_file(entry.path());
+    }
+    let _ = std::fs::remove_dir(folder);
 }
 
 /// Tells the owner. When it is gone already, that shows next.
@@ -131,8 +179,15 @@ enum End {
     Abrupt,
 }
 
+fn await_death(owner: &Owner) -> End {
+    while owner.is_alive() {
+        std::thread::sleep(LOOK_FROM_AFAR);
+    }
+    End::Abrupt
+}
+
 /// Returns when the pipe closes, or when the owner is gone and somebody else holds the pipe open.
-fn await_end(owner: &Owner) -> End {
+fn await_pipe(owner: &Owner) -> End {
     let stdin = std::io::stdin();
     let patience = PollTimeout::try_from(LOOK_AT_OWNER).unwrap_or(PollTimeout::MAX);
     loop {

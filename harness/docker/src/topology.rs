@@ -9,7 +9,7 @@ use crate::cleanup::{self, Removed};
 use crate::container::{self, Container, ContainerSpec, StartError};
 use crate::engine::{BRIEF, Engine, EngineError};
 use crate::labels;
-use crate::reaper::Reaper;
+use crate::reaper::Watched;
 use crate::subnet::{self, Subnet};
 
 const SUBNET_ATTEMPTS: usize = 16;
@@ -42,11 +42,12 @@ impl Topology {
     /// Creates the network. `name` need not be unique: this process and a counter make it so.
     ///
     /// The reaper comes first: nothing is made that would outlive its owner.
-    pub async fn create(engine: &Engine, reaper: &Reaper, name: &str) -> Result<Self, TopologyError> {
+    pub async fn create(engine: &Engine, owner: &Watched, name: &str) -> Result<Self, TopologyError> {
         let count = CREATED.fetch_add(1, Ordering::Relaxed);
-        let owner = reaper.owner().clone();
-        let name = format!("chaos-{name}-{}-{count}", owner.pid());
-        let seed = owner.pid().wrapping_mul(31).wrapping_add(count);
+        let owner = owner.owner().clone();
+        let pid = std::process::id();
+        let name = format!("chaos-{name}-{pid}-{count}");
+        let seed = pid.wrapping_mul(31).wrapping_add(count);
         let topology = Self { engine: engine.clone(), owner, name, seed };
         let taken = topology.taken().await?;
         for subnet in subnet::free(&taken, seed).take(SUBNET_ATTEMPTS) {

@@ -1,7 +1,8 @@
 //! The toolkit against a real engine.
 //!
 //! Runs only with `HARNESS_DOCKER=1`; otherwise every test is listed as ignored. The test program is also the other
-//! processes that the tests need: `reaper`, an `owner` to be killed, and what a container of itself runs.
+//! processes that the tests need: `reaper`, an `owner` and a `runner` to be killed, a
+//! `tenant` of the runner's, and what a container of itself runs (`greet`).
 
 #[path = "docker/death.rs"]
 mod death;
@@ -23,6 +24,8 @@ fn main() -> ExitCode {
     match arguments.next().as_deref() {
         Some("reaper") => return harness_docker::reaper::main(arguments),
         Some("owner") => return death::owner(),
+        Some("runner") => return death::runner(),
+        Some("tenant") => return death::tenant(),
         Some("greet") => {
             println!("hello from {}", arguments.collect::<Vec<_>>().join(" "));
             loop {

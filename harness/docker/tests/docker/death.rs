@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
-use harness_docker::{Engine, Reaper, Topology, cleanup, labels};
+use harness_docker::lease::{self, LeaseError, Run};
+use harness_docker::{Container, Engine, Reaper, Topology, cleanup, labels};
 use libtest_mimic::{Failed, Trial};
 
-use crate::support::{OPA, Outcome, block_on, check, eventually, image, me, opa_spec, reaper, with_topology};
+use crate::support::{
+    OPA, Outcome, block_on, check, decide, eventually, image, me, opa_spec, reaper, with_topology,
+};
 
 const BOUND: Duration = Duration::from_secs(1);
 
@@ -21,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         Trial::test("docker::death/sigkill-leaves-nothing", sigkill_leaves_nothing),
         Trial::test("docker::death/an-orderly-end-leaves-nothing", an_orderly_end_leaves_nothing),
+        Trial::test("docker::death/of-a-run-ends-what-its-tests-share", of_a_run_ends_what_its_tests_share),
         Trial::test("docker::death/stale-leftovers-are-swept", stale_leftovers_are_swept),
         Trial::test("docker::death/without-an-engine-no-reaper", without_an_engine_no_reaper),
     ]
@@ -32,11 +36,11 @@ pub(crate) fn owner() -> ExitCode {
     let brought_up = block_on(async {
         let engine = Engine::connect().await?;
         let reaper = Reaper::arm(&me(), &["reaper"])?;
-        let topology = Topology::create(&engine, &reaper, "owned").await?;
+        let topology = Topology::create(&engine, reaper.watched(), "owned").await?;
         let spec = opa_spec(&engine).await?;
         topology.start(&spec).await?;
         topology.start(&spec.clone().service("second")).await?;
-        println!("{} {}", topology.name(), reaper.owner());
+        println!("{} {}", topology.name(), reaper.watched().owner());
         let _ = std::io::stdin().lines().next();
         Ok::<_, Failed>(())
     });
@@ -104,13 +108,72 @@ fn an_orderly_end_leaves_nothing() -> Outcome {
     })
 }
 
+/// The test runner of a run: three tests at once, each telling which container it has, then it waits to be killed.
+pub(crate) fn runner() -> ExitCode {
+    let spawn = || Command::new(me()).arg("tenant").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let tenants: Vec<_> = (0..3).filter_map(|_| spawn().ok()).collect();
+    for tenant in tenants {
+        let told = tenant.wait_with_output().map(|output| output.stdout).unwrap_or_default();
+        println!("{}", String::from_utf8_lossy(&told).trim_end());
+    }
+    let _ = std::io::stdin().lines().next();
+    ExitCode::SUCCESS
+}
+
+/// A test of a run: shares a container with the others and ends.
+pub(crate) fn tenant() -> ExitCode {
+    let shared = block_on(async {
+        let run = Run::of_parent()?;
+        let opa: Container = lease::acquire(&run, "opa", async || {
+            let engine = Engine::connect().await?;
+            let topology = Topology::create(&engine, &run.watched(&me(), &["reaper"])?, "shared").await?;
+            Ok::<_, Failed>(topology.start(&opa_spec(&engine).await?).await?)
+        })
+        .await
+        .map_err(|error| match error {
+            LeaseError::Setup(failed) => failed,
+            LeaseError::File { path, why } => format!("{}: {why}", path.display()).into(),
+        })?;
+        check(decide(&opa, "alice").await?, "it does not decide")?;
+        Ok::<_, Failed>(opa.name().to_owned())
+    });
+    match shared {
+        Ok(name) => println!("{name}"),
+        Err(failed) => println!("failed: {}", failed.message().unwrap_or_default()),
+    }
+    ExitCode::SUCCESS
+}
+
+fn of_a_run_ends_what_its_tests_share() -> Outcome {
+    block_on(async {
+        let engine = Engine::connect().await?;
+        let mut runner =
+            Command::new(me()).arg("runner").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let stdout = runner.stdout.take().ok_or("its output is piped")?;
+        let told: Vec<_> = BufReader::new(stdout).lines().take(3).collect::<Result<_, _>>()?;
+        let shared = &told[0];
+        check(
+            shared.starts_with("chaos-shared-") && told.iter().all(|name| name == shared),
+            format!("{told:?}"),
+        )?;
+        // All tests have ended, the one that set it up included, and it is still there.
+        check(engine.state(shared).await?.is_some(), "it ended before its run")?;
+        runner.kill()?;
+        runner.wait()?;
+        let took =
+            eventually("nothing is left", BOUND, async || Ok(engine.state(shared).await?.is_none())).await?;
+        println!("nothing left {took:?} after SIGKILL of the runner");
+        Ok(())
+    })
+}
+
 /// A container that was created and never started, of an owner whose pid is another process' now, is removed; that
 /// of a living owner, and one with a label that can't be read, stay.
 fn stale_leftovers_are_swept() -> Outcome {
     with_topology("sweep", async |topology| {
         let engine = topology.engine();
         let image = image(engine, OPA).await?;
-        let living = reaper().owner().to_string();
+        let living = reaper().watched().owner().to_string();
         let (before, start) = living.rsplit_once('.').ok_or("an owner has a start time")?;
         let dead = format!("{before}.{}", start.parse::<u64>()? + 1);
         let create = async |name: &str, owner: &str| -> Result<String, Failed> {
@@ -141,7 +204,7 @@ fn stale_leftovers_are_swept() -> Outcome {
 
 fn without_an_engine_no_reaper() -> Outcome {
     let output = Command::new(me())
-        .args(["reaper", &reaper().owner().to_string()])
+        .args(["reaper", &reaper().watched().owner().to_string()])
         .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
         .stdin(Stdio::null())
         .output()?;

@@ -105,7 +105,7 @@ fn published(container: &Container, port: u16) -> Result<std::net::SocketAddr, F
 fn two_topologies_do_not_meet() -> Outcome {
     with_topology("one", async |one| {
         let first = one.start(&opa_spec(one.engine()).await?).await?;
-        let two = harness_docker::Topology::create(one.engine(), reaper(), "one").await?;
+        let two = harness_docker::Topology::create(one.engine(), reaper().watched(), "one").await?;
         let second = two.start(&opa_spec(one.engine()).await?).await?;
         let apart = first.address().octets()[..3] != second.address().octets()[..3];
         let both = decide(&first, "alice").await? && decide(&second, "alice").await?;

@@ -62,7 +62,7 @@ pub(crate) async fn decide(opa: &Container, user: &str) -> Result<bool, Failed> 
 pub(crate) fn with_topology(name: &str, test: impl AsyncFnOnce(&Topology) -> Outcome) -> Outcome {
     block_on(async {
         let engine = Engine::connect().await?;
-        let topology = Topology::create(&engine, reaper(), name).await?;
+        let topology = Topology::create(&engine, reaper().watched(), name).await?;
         let outcome = test(&topology).await;
         let removed = topology.remove().await?;
         outcome?;
