@@ -16,9 +16,13 @@ fn measure(what: &str, work: impl FnOnce()) {
     println!("{what:<44} {:>7.0} ns", each * 1e9);
 }
 
+fn sim() -> Sim {
+    Sim::new(SimSettings { polls_per_instant: u64::MAX, ..SimSettings::seeded(1) })
+}
+
 fn main() {
     measure("timer in the root (one task, one timer)", || {
-        let mut sim = Sim::new(SimSettings::seeded(1));
+        let mut sim = sim();
         let handle = sim.handle();
         let work = async {
             for _ in 0..ROUNDS {
@@ -28,7 +32,7 @@ fn main() {
         sim.run(work).expect("nothing is broken");
     });
     measure("timer among a hundred tasks", || {
-        let mut sim = Sim::new(SimSettings::seeded(1));
+        let mut sim = sim();
         let handle = sim.handle();
         let node = handle.node("n");
         for _ in 0..100 {
@@ -43,7 +47,7 @@ fn main() {
         sim.run(handle.sleep(Duration::from_secs(1))).expect("nothing is broken");
     });
     measure("task: spawn, poll, end", || {
-        let mut sim = Sim::new(SimSettings::seeded(1));
+        let mut sim = sim();
         let handle = sim.handle();
         let node = handle.node("n");
         let work = async {
@@ -59,7 +63,7 @@ fn main() {
         ("call: handler spawned, latency both ways", Latency::default()),
     ] {
         measure(what, || {
-            let mut sim = Sim::new(SimSettings::seeded(1));
+            let mut sim = sim();
             let handle = sim.handle();
             let callee = handle.node("callee");
             let slot = Slot::new();

@@ -6,9 +6,9 @@ use rand::rngs::SmallRng;
 /// The stream of `purpose` in the run of `seed`.
 pub(crate) fn stream(seed: u64, purpose: &str) -> SmallRng {
     // FNV-1a: `std`'s hashers promise no stable value, and a seed must mean the same run tomorrow.
-    let label = purpose
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let label = purpose.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     SmallRng::seed_from_u64(seed ^ label)
 }
 

@@ -73,7 +73,10 @@ impl SimHandle {
 
 impl fmt::Debug for SimHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimHandle").field("now", &self.now()).field("seed", &self.seed()).finish_non_exhaustive()
+        f.debug_struct("SimHandle")
+            .field("now", &self.now())
+            .field("seed", &self.seed())
+            .finish_non_exhaustive()
     }
 }
 
@@ -184,7 +187,10 @@ impl Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("name", &self.name()).field("alive", &self.is_alive()).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("name", &self.name())
+            .field("alive", &self.is_alive())
+            .finish_non_exhaustive()
     }
 }
 

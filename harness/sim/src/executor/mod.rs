@@ -30,8 +30,8 @@ pub(crate) use clockwork::Clockwork;
 pub use ready::ReadyOrder;
 use ready::{TaskId, TaskWaker};
 pub use sleep::Sleep;
-pub use tasks::Task;
 pub(crate) use tasks::GroupId;
+pub use tasks::Task;
 use tasks::Turn;
 use timers::Timers;
 
@@ -161,7 +161,8 @@ impl Sim {
         self.clockwork.ready.push(TaskId::ROOT);
         let mut polls_in_this_instant = 0;
         loop {
-            let Some(task) = self.clockwork.ready.pop(self.settings.ready_order, &mut self.ready_chance) else {
+            let Some(task) = self.clockwork.ready.pop(self.settings.ready_order, &mut self.ready_chance)
+            else {
                 if self.advance()? {
                     polls_in_this_instant = 0;
                 }
@@ -219,7 +220,11 @@ impl Sim {
                 let label = tasks.label(task).unwrap_or_else(|| "a task that had ended".to_owned());
                 tasks.retire(task);
                 drop(tasks);
-                Err(SimError::Panicked { task: label, at: self.clockwork.now(), message: message_of(&*panic) })
+                Err(SimError::Panicked {
+                    task: label,
+                    at: self.clockwork.now(),
+                    message: message_of(&*panic),
+                })
             }
         }
     }

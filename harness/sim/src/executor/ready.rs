@@ -117,7 +117,9 @@ mod tests {
             let ready = Ready::new();
             (0..8).for_each(|place| ready.push(TaskId { place, number: 0 }));
             let mut chance = chance::stream(seed, "ready");
-            std::iter::from_fn(|| ready.pop(ReadyOrder::Seeded, &mut chance)).map(|task| task.place).collect::<Vec<_>>()
+            std::iter::from_fn(|| ready.pop(ReadyOrder::Seeded, &mut chance))
+                .map(|task| task.place)
+                .collect::<Vec<_>>()
         };
         assert_eq!(order(1), order(1));
         assert!((0..8).any(|seed| order(seed) != order(1)));

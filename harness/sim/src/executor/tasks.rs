@@ -83,7 +83,8 @@ impl Tasks {
 
     /// The id that the next task will have, or nothing when the group has ended.
     pub(crate) fn next_id(&self, group: GroupId) -> Option<TaskId> {
-        (!self.groups[group.0].ended).then(|| TaskId { place: self.places.vacant_key(), number: self.spawned })
+        (!self.groups[group.0].ended)
+            .then(|| TaskId { place: self.places.vacant_key(), number: self.spawned })
     }
 
     /// Adds the task that [`Tasks::next_id`] announced.

@@ -41,12 +41,15 @@ fn ticking(seed: u64, order: ReadyOrder) -> (Vec<(At, usize)>, u64) {
     let trace = Trace::default();
     for who in 0..8 {
         let (clock, trace) = (handle.clone(), trace.clone());
-        node.spawn("tick", Box::pin(async move {
-            for tick in 1..=5 {
-                clock.sleep_until(at(ms(10 * tick))).await;
-                trace.add(clock.now(), who);
-            }
-        }));
+        node.spawn(
+            "tick",
+            Box::pin(async move {
+                for tick in 1..=5 {
+                    clock.sleep_until(at(ms(10 * tick))).await;
+                    trace.add(clock.now(), who);
+                }
+            }),
+        );
     }
     sim.run(handle.sleep(ms(100))).unwrap();
     (trace.taken(), sim.fingerprint())
@@ -91,10 +94,13 @@ fn every_order_of_three_equal_deadlines_is_reached_by_some_seed() {
             let trace = Trace::default();
             for who in 0..3 {
                 let (clock, trace) = (handle.clone(), trace.clone());
-                node.spawn("once", Box::pin(async move {
-                    clock.sleep(ms(1)).await;
-                    trace.add(clock.now(), who);
-                }));
+                node.spawn(
+                    "once",
+                    Box::pin(async move {
+                        clock.sleep(ms(1)).await;
+                        trace.add(clock.now(), who);
+                    }),
+                );
             }
             sim.run(handle.sleep(ms(2))).unwrap();
             trace.taken().into_iter().map(|(_, who)| who).collect()
@@ -152,12 +158,15 @@ fn time_stands_still_while_anything_is_ready() {
     let trace = Trace::default();
     for who in 0..3 {
         let (clock, trace) = (handle.clone(), trace.clone());
-        node.spawn("busy", Box::pin(async move {
-            for _ in 0..100 {
-                yield_once().await;
-            }
-            trace.add(clock.now(), who);
-        }));
+        node.spawn(
+            "busy",
+            Box::pin(async move {
+                for _ in 0..100 {
+                    yield_once().await;
+                }
+                trace.add(clock.now(), who);
+            }),
+        );
     }
     sim.run(handle.sleep(ms(1))).unwrap();
     assert_eq!(trace.taken(), [(At::START, 0), (At::START, 1), (At::START, 2)]);
@@ -196,12 +205,15 @@ fn a_second_run_goes_on_where_the_first_ended() {
     let node = handle.node("n");
     let trace = Trace::default();
     let (clock, log) = (handle.clone(), trace.clone());
-    node.spawn("tick", Box::pin(async move {
-        for who in 0.. {
-            clock.sleep(ms(10)).await;
-            log.add(clock.now(), who);
-        }
-    }));
+    node.spawn(
+        "tick",
+        Box::pin(async move {
+            for who in 0.. {
+                clock.sleep(ms(10)).await;
+                log.add(clock.now(), who);
+            }
+        }),
+    );
     sim.run(handle.sleep(ms(15))).unwrap();
     assert_eq!(trace.taken(), [(at(ms(10)), 0)]);
     sim.run(handle.sleep(ms(10))).unwrap();
@@ -219,20 +231,26 @@ fn tokio_channels_locks_and_notifications_work_inside() {
     let total = Arc::new(tokio::sync::Mutex::new(0));
 
     let (go, clock) = (Arc::clone(&notify), handle.clone());
-    node.spawn("producer", Box::pin(async move {
-        go.notified().await;
-        for n in 1..=10 {
-            clock.sleep(ms(1)).await;
-            tx.send(n).await.unwrap();
-        }
-    }));
+    node.spawn(
+        "producer",
+        Box::pin(async move {
+            go.notified().await;
+            for n in 1..=10 {
+                clock.sleep(ms(1)).await;
+                tx.send(n).await.unwrap();
+            }
+        }),
+    );
     let sum = Arc::clone(&total);
-    node.spawn("consumer", Box::pin(async move {
-        while let Some(n) = rx.recv().await {
-            *sum.lock().await += n;
-        }
-        done_tx.send(*sum.lock().await).unwrap();
-    }));
+    node.spawn(
+        "consumer",
+        Box::pin(async move {
+            while let Some(n) = rx.recv().await {
+                *sum.lock().await += n;
+            }
+            done_tx.send(*sum.lock().await).unwrap();
+        }),
+    );
     let output = sim.run(async {
         handle.sleep(ms(3)).await;
         notify.notify_one();
@@ -251,12 +269,17 @@ fn an_axum_router_answers_inside() {
     let mut sim = sim(1);
     let handle = sim.handle();
     let clock = handle.clone();
-    let router = axum::Router::new().route("/slow", axum::routing::get(move || async move {
-        clock.sleep(ms(7)).await;
-        "done"
-    }));
+    let router = axum::Router::new().route(
+        "/slow",
+        axum::routing::get(move || async move {
+            clock.sleep(ms(7)).await;
+            "done"
+        }),
+    );
     let status = sim
-        .run(async { router.oneshot(Request::get("/slow").body(Body::empty()).unwrap()).await.unwrap().status() })
+        .run(async {
+            router.oneshot(Request::get("/slow").body(Body::empty()).unwrap()).await.unwrap().status()
+        })
         .unwrap();
     assert_eq!((status, handle.now()), (StatusCode::OK, at(ms(7))));
 }
@@ -267,10 +290,13 @@ fn a_panic_in_any_task_fails_the_run_with_its_name() {
     let handle = sim.handle();
     let node = handle.node("hub");
     let clock = handle.clone();
-    node.spawn("poller", Box::pin(async move {
-        clock.sleep(ms(3)).await;
-        panic!("no policy after {}", 3);
-    }));
+    node.spawn(
+        "poller",
+        Box::pin(async move {
+            clock.sleep(ms(3)).await;
+            panic!("no policy after {}", 3);
+        }),
+    );
     let error = sim.run(handle.sleep(ms(10))).unwrap_err();
     let expected =
         SimError::Panicked { task: "hub/poller".into(), at: at(ms(3)), message: "no policy after 3".into() };
@@ -286,7 +312,10 @@ fn a_deadlock_names_who_waits() {
     opa.spawn("server", Box::pin(std::future::pending()));
     opa.pause();
     let error = sim.run(std::future::pending::<()>()).unwrap_err();
-    assert_eq!(error.to_string(), "deadlock at t+0.000s: nothing can happen any more; waiting: hub/audit, opa/server (paused)");
+    assert_eq!(
+        error.to_string(),
+        "deadlock at t+0.000s: nothing can happen any more; waiting: hub/audit, opa/server (paused)"
+    );
 }
 
 #[test]
@@ -294,11 +323,14 @@ fn tasks_that_wake_each_other_for_ever_are_named() {
     let mut sim = Sim::new(SimSettings { polls_per_instant: 1_000, ..SimSettings::seeded(1) });
     let handle = sim.handle();
     let node = handle.node("hub");
-    node.spawn("spinner", Box::pin(async {
-        loop {
-            yield_once().await;
-        }
-    }));
+    node.spawn(
+        "spinner",
+        Box::pin(async {
+            loop {
+                yield_once().await;
+            }
+        }),
+    );
     let error = sim.run(handle.sleep(ms(1))).unwrap_err();
     assert_eq!(error, SimError::Livelock { at: At::START, polls: 1_000, busy: vec!["hub/spinner".into()] });
 }
@@ -309,11 +341,14 @@ fn a_run_that_would_pass_its_horizon_fails() {
     let mut sim = Sim::new(SimSettings { horizon, ..SimSettings::seeded(1) });
     let handle = sim.handle();
     let clock = handle.clone();
-    handle.node("hub").spawn("poller", Box::pin(async move {
-        loop {
-            clock.sleep(Duration::from_secs(5)).await;
-        }
-    }));
+    handle.node("hub").spawn(
+        "poller",
+        Box::pin(async move {
+            loop {
+                clock.sleep(Duration::from_secs(5)).await;
+            }
+        }),
+    );
     let error = sim.run(std::future::pending::<()>()).unwrap_err();
     assert_eq!(error, SimError::Horizon { horizon, waiting: vec!["hub/poller".into()] });
     assert_eq!(handle.now(), at(horizon), "it ran up to the horizon");
@@ -327,10 +362,13 @@ fn dropping_the_simulation_drops_what_its_tasks_hold() {
     let (clock, holding) = (handle.clone(), Arc::clone(&held));
     let node = handle.node("n");
     let own = node.clone();
-    node.spawn("holder", Box::pin(async move {
-        let _held = (holding, own);
-        clock.sleep(ms(1)).await;
-    }));
+    node.spawn(
+        "holder",
+        Box::pin(async move {
+            let _held = (holding, own);
+            clock.sleep(ms(1)).await;
+        }),
+    );
     assert_eq!(Arc::strong_count(&held), 2);
     drop(sim);
     assert_eq!(Arc::strong_count(&held), 1);

@@ -107,8 +107,7 @@ impl Links {
 
     /// No edges yet; each will have this latency.
     pub fn with_latency(sim: &SimHandle, latency: Latency) -> Self {
-        let shared =
-            Shared { sim: sim.clone(), latency, wires: Mutex::default(), tap: Arc::default() };
+        let shared = Shared { sim: sim.clone(), latency, wires: Mutex::default(), tap: Arc::default() };
         Self { shared: Arc::new(shared) }
     }
 

@@ -107,7 +107,9 @@ impl Rules {
             return Arrival::Failed(LinkError::Reset);
         }
         let imposter = self.0.values().find_map(|rule| match rule {
-            Rule::WrongAnswer { status, body } => Some(Arrival::Imposter { status: *status, body: body.clone() }),
+            Rule::WrongAnswer { status, body } => {
+                Some(Arrival::Imposter { status: *status, body: body.clone() })
+            }
             _ => None,
         });
         imposter.unwrap_or(Arrival::Through)

@@ -151,13 +151,16 @@ fn a_call_under_way_meets_a_rule_where_its_answer_arrives() {
         let mut pair = Pair::new();
         let (clock, link, wire) = pair.parts();
         let imposed = rule.clone();
-        pair.handle.node("fault").spawn("impose", Box::pin({
-            let clock = clock.clone();
-            async move {
-                clock.sleep(ms(6)).await;
-                wire.impose("x", imposed);
-            }
-        }));
+        pair.handle.node("fault").spawn(
+            "impose",
+            Box::pin({
+                let clock = clock.clone();
+                async move {
+                    clock.sleep(ms(6)).await;
+                    wire.impose("x", imposed);
+                }
+            }),
+        );
         let seen = pair.sim.run(call(&clock, &link)).unwrap();
         assert_eq!(seen, (outcome, took), "{rule:?}");
     }
@@ -168,15 +171,18 @@ fn what_is_stalled_goes_on_when_the_stall_is_lifted_on_the_way_up_and_on_the_way
     for (imposed_at, ends_at) in [(ms(0), ms(113)), (ms(5), ms(100))] {
         let mut pair = Pair::new();
         let (clock, link, wire) = pair.parts();
-        pair.handle.node("fault").spawn("stall", Box::pin({
-            let clock = clock.clone();
-            async move {
-                clock.sleep(imposed_at).await;
-                wire.impose("x", Rule::Stall);
-                clock.sleep_until(At::from_start(ms(100))).await;
-                wire.lift("x");
-            }
-        }));
+        pair.handle.node("fault").spawn(
+            "stall",
+            Box::pin({
+                let clock = clock.clone();
+                async move {
+                    clock.sleep(imposed_at).await;
+                    wire.impose("x", Rule::Stall);
+                    clock.sleep_until(At::from_start(ms(100))).await;
+                    wire.lift("x");
+                }
+            }),
+        );
         let (outcome, took) = pair.sim.run(call(&clock, &link)).unwrap();
         assert_eq!(outcome, Some(Ok(Reply::Answer("done"))));
         // Held requests: the work still has to be done; held answers: they were already there.

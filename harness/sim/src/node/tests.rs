@@ -24,12 +24,15 @@ type Ticks = Arc<Mutex<Vec<At>>>;
 fn tick_every_10ms(node: &Node) -> Ticks {
     let ticks = Ticks::default();
     let (own, seen) = (node.clone(), Arc::clone(&ticks));
-    node.spawn("tick", Box::pin(async move {
-        loop {
-            own.sleep_until(own.now() + ms(10)).await;
-            seen.lock().push(own.now());
-        }
-    }));
+    node.spawn(
+        "tick",
+        Box::pin(async move {
+            loop {
+                own.sleep_until(own.now() + ms(10)).await;
+                seen.lock().push(own.now());
+            }
+        }),
+    );
     ticks
 }
 
@@ -48,15 +51,21 @@ fn a_crash_drops_every_task_at_once_oldest_first_after_the_hooks() {
     let (gone_tx, gone_rx) = oneshot::channel::<()>();
     for name in ["first", "second"] {
         let held = Dropped(name, Arc::clone(&log));
-        node.spawn("holder", Box::pin(async move {
-            let _held = held;
-            std::future::pending::<()>().await;
-        }));
+        node.spawn(
+            "holder",
+            Box::pin(async move {
+                let _held = held;
+                std::future::pending::<()>().await;
+            }),
+        );
     }
-    node.spawn("answering", Box::pin(async move {
-        let _held = gone_tx;
-        std::future::pending::<()>().await;
-    }));
+    node.spawn(
+        "answering",
+        Box::pin(async move {
+            let _held = gone_tx;
+            std::future::pending::<()>().await;
+        }),
+    );
     let hook_log = Arc::clone(&log);
     node.at_end(move || hook_log.lock().push("disk dead"));
 
@@ -101,12 +110,15 @@ fn a_task_that_crashes_its_own_node_goes_no_further_than_its_next_wait() {
     let node = handle.node("hub");
     let reached = Arc::<Mutex<Vec<&'static str>>>::default();
     let (own, log) = (node.clone(), Arc::clone(&reached));
-    node.spawn("suicidal", Box::pin(async move {
-        own.crash();
-        log.lock().push("same poll");
-        own.sim().sleep(ms(1)).await;
-        log.lock().push("next poll");
-    }));
+    node.spawn(
+        "suicidal",
+        Box::pin(async move {
+            own.crash();
+            log.lock().push("same poll");
+            own.sim().sleep(ms(1)).await;
+            log.lock().push("next poll");
+        }),
+    );
     sim.run(handle.sleep(ms(10))).unwrap();
     assert_eq!(*reached.lock(), ["same poll"]);
     assert_eq!(sim.timers(), 0);
