@@ -1,0 +1,15 @@
+//! The binding of DIVE to the harness: what can be said about it, and how to read what it says.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | [`words`] | the vocabulary: topologies, signals, requests, settings |
+//! | [`requests`] | from a request's number to a user, a resource and what must come of it |
+//! | [`reading`] | from what a node and an engine tell to the timeline |
+//! | [`invariants`] | what must hold in every run |
+
+pub mod invariants;
+pub mod reading;
+pub mod requests;
+pub mod words;
+
+pub use words::vocabulary;

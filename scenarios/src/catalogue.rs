@@ -1,0 +1,143 @@
+//! The catalogue: every scenario file of this crate, embedded, and files given by path.
+
+use std::path::Path;
+
+use harness_core::scenario::source::{FILE_LIMIT, File};
+use harness_core::scenario::{Scenario, ScenarioError, check};
+use harness_core::vocabulary::{Vocabulary, suggest};
+use include_dir::{Dir, include_dir};
+use miette::Diagnostic;
+use thiserror::Error;
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalogue");
+
+/// A scenario with the text it was read from.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Where it came from, for messages: a path under the catalogue or the one given.
+    pub path: String,
+    /// The text of the file.
+    pub text: String,
+    /// The checked scenario.
+    pub scenario: Scenario,
+}
+
+/// Why scenarios could not be had.
+#[derive(Debug, Error, Diagnostic)]
+pub enum CatalogueError {
+    /// A file is wrong.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Scenario(#[from] Box<ScenarioError>),
+    /// A file can't be read.
+    #[error("{path}: {why}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Nothing in the catalogue is called that.
+    #[error("no scenario, family or tag is called `{wanted}`")]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// What may have been meant.
+        #[help]
+        help: String,
+    },
+}
+
+/// Every scenario of the catalogue, in the order of their ids.
+///
+/// # Errors
+/// The first file that does not check. A test holds that there is none.
+pub fn all(vocabulary: &Vocabulary) -> Result<Vec<Entry>, CatalogueError> {
+    let mut entries = Vec::new();
+    for family in FILES.dirs() {
+        for file in family.files().filter(|file| file.path().extension().is_some_and(|end| end == "yaml")) {
+            let path = file.path().display().to_string();
+            let text = file.contents_utf8().ok_or_else(|| CatalogueError::Unreadable { path: path.clone(), why: "not UTF-8".into() })?;
+            entries.push(entry(&path, text, vocabulary)?);
+        }
+    }
+    entries.sort_by(|a, b| a.scenario.id.cmp(&b.scenario.id));
+    Ok(entries)
+}
+
+/// The scenarios that a word selects: an id, a family, a tag, or the path of a file.
+///
+/// # Errors
+/// [`CatalogueError`] when the word selects nothing, or the file does not check.
+pub fn select(word: &str, vocabulary: &Vocabulary) -> Result<Vec<Entry>, CatalogueError> {
+    if Path::new(word).extension().is_some_and(|end| end == "yaml" || end == "yml") {
+        return read(Path::new(word), vocabulary).map(|entry| vec![entry]);
+    }
+    let entries = all(vocabulary)?;
+    let named = |entry: &Entry| {
+        let id = &entry.scenario.id;
+        id == word || id.split('/').next() == Some(word) || entry.scenario.tags.iter().any(|tag| tag == word)
+    };
+    if word == "all" {
+        return Ok(entries);
+    }
+    let selected: Vec<Entry> = entries.iter().filter(|entry| named(entry)).cloned().collect();
+    if !selected.is_empty() {
+        return Ok(selected);
+    }
+    let known = entries.iter().flat_map(|entry| {
+        std::iter::once(entry.scenario.id.as_str()).chain(entry.scenario.tags.iter().map(String::as_str))
+    });
+    let help = match suggest(word, known) {
+        Some(near) => format!("did you mean `{near}`? `chaos list` shows them all"),
+        None => "`chaos list` shows them all".into(),
+    };
+    Err(CatalogueError::Unknown { wanted: word.into(), help })
+}
+
+/// Reads and checks one file.
+///
+/// # Errors
+/// [`CatalogueError`] when it can't be read or does not check.
+pub fn read(path: &Path, vocabulary: &Vocabulary) -> Result<Entry, CatalogueError> {
+    let shown = path.display().to_string();
+    let unreadable = |why: String| CatalogueError::Unreadable { path: shown.clone(), why };
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > FILE_LIMIT as u64 {
+        return Err(unreadable(format!("{size} bytes; a scenario has at most {FILE_LIMIT}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    entry(&shown, &text, vocabulary)
+}
+
+fn entry(path: &str, text: &str, vocabulary: &Vocabulary) -> Result<Entry, CatalogueError> {
+    let file = File::parse(text, path).map_err(Box::new)?;
+    let scenario = check(&file, vocabulary, path, text).map_err(Box::new)?;
+    Ok(Entry { path: path.to_owned(), text: text.to_owned(), scenario })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binding::vocabulary;
+
+    #[test]
+    fn every_scenario_of_the_catalogue_checks_and_is_named_as_its_file() {
+        let entries = all(&vocabulary()).unwrap();
+        assert!(!entries.is_empty());
+        for entry in entries {
+            assert_eq!(format!("{}.yaml", entry.scenario.id), entry.path);
+            assert!(!entry.scenario.why.is_empty(), "{} does not say why it exists", entry.scenario.id);
+        }
+    }
+
+    #[test]
+    fn a_word_selects_by_id_family_and_tag_and_a_near_miss_is_told() {
+        let vocabulary = vocabulary();
+        assert_eq!(select("circuit/opa-outage", &vocabulary).unwrap().len(), 1);
+        assert!(select("circuit", &vocabulary).unwrap().len() > 5);
+        assert!(select("recovery", &vocabulary).unwrap().len() > 2);
+        let error = select("circuit/opa-outrage", &vocabulary).unwrap_err();
+        assert!(format!("{:?}", miette::Report::new(error)).contains("circuit/opa-outage"));
+    }
+}

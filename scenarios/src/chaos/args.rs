@@ -1,0 +1,240 @@
+//! The command line of `chaos`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use harness_core::world::WorldKind;
+
+/// Breaks a system on purpose and judges what it does.
+#[derive(Debug, Parser)]
+#[command(name = "chaos", version, about, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 held · 1 violated · 2 inconclusive · 64 usage · 70 internal")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the scenarios of the catalogue
+    List(List),
+    /// Check scenario files without running them
+    Check(Check),
+    /// Run scenarios and judge them; without a name, a short tour
+    Run(Run),
+    /// Judge and render stored runs again
+    Report(Report),
+    /// Run a stored run's scenario again, as it was run
+    Replay(Replay),
+    /// Set two stored runs of a scenario side by side
+    Compare(Compare),
+    /// Undo what a run that died has left broken, and remove what it left behind
+    Heal(Heal),
+    /// Build or pull the images of the docker world
+    Images(Images),
+    /// Look whether everything a run needs is there
+    Doctor(Doctor),
+    /// Run all tests (installs cargo-nextest when it is missing)
+    Test(Test),
+    /// Run one of the roles of a topology; for the harness itself
+    #[command(hide = true)]
+    Serve(Serve),
+}
+
+/// `chaos list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// An id, a family or a tag; everything when left out
+    pub word: Option<String>,
+    /// Only scenarios that run in this world
+    #[arg(long)]
+    pub world: Option<WorldKind>,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `chaos check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Scenario files; the catalogue when left out
+    pub files: Vec<PathBuf>,
+    /// Print the JSON schema of scenario files, for editors, and do nothing else
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// How runs are made.
+#[derive(Clone, Debug, Args)]
+pub struct How {
+    /// The world: virtual, local or docker
+    #[arg(long, default_value_t = WorldKind::Local)]
+    pub world: WorldKind,
+    /// System seconds in a real second, 0.1 to 100 [default: 10 in the local world, 1 in the docker world]
+    #[arg(long, value_parser = speed)]
+    pub speed: Option<f64>,
+    /// The seed of everything drawn by chance
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// A setting of the system, over the scenario's own; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub settings: Vec<(String, String)>,
+    /// Where runs are stored
+    #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
+    pub report_dir: Option<PathBuf>,
+}
+
+/// `chaos run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Ids, families, tags or scenario files
+    pub what: Vec<String>,
+    /// How.
+    #[command(flatten)]
+    pub how: How,
+    /// How many times each
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: u32,
+    /// The verdicts as JSON lines on standard output, nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `chaos report`
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Run folders or records; all stored runs when left out
+    pub runs: Vec<PathBuf>,
+    /// Where runs are stored
+    #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
+    pub report_dir: Option<PathBuf>,
+}
+
+/// `chaos replay`
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The run's folder or record
+    pub run: PathBuf,
+    /// Where runs are stored
+    #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
+    pub report_dir: Option<PathBuf>,
+}
+
+/// `chaos compare`
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// The earlier run's folder or record
+    pub before: PathBuf,
+    /// The later one's
+    pub after: PathBuf,
+}
+
+/// `chaos heal`
+#[derive(Debug, Args)]
+pub struct Heal {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where runs are stored
+    #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
+    pub report_dir: Option<PathBuf>,
+}
+
+/// `chaos images`
+#[derive(Debug, Args)]
+pub struct Images {
+    /// Remove the images that this project built instead
+    #[arg(long)]
+    pub remove: bool,
+}
+
+/// `chaos doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `chaos test`
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Passed on to `cargo nextest run`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<String>,
+}
+
+/// `chaos serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The role.
+    #[command(subcommand)]
+    pub role: Role,
+}
+
+/// The roles this binary can play in a topology.
+#[derive(Debug, Subcommand)]
+pub enum Role {
+    /// The node: the policy enforcement point
+    Node {
+        /// Its settings
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// The stand-in of the policy engine
+    StandinOpa {
+        /// Where it listens
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// A file of data documents to begin with
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Ends what a run started when the run dies
+    Reaper {
+        /// What it is told.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// The same for containers
+    DockerReaper {
+        /// What it is told.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write key=value, for example breaker.opa.failures=8".into()),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.1..=100.0).contains(&speed) => Ok(speed),
+        _ => Err("a number from 0.1 to 100".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_setting_needs_a_key_and_a_speed_a_sane_number() {
+        assert_eq!(setting("a.b=c=d"), Ok(("a.b".into(), "c=d".into())));
+        assert!(setting("=x").is_err() && setting("x").is_err());
+        assert!(speed("0").is_err() && speed("-3").is_err() && speed("nan").is_err() && speed("10").is_ok());
+    }
+}

@@ -1,0 +1,168 @@
+//! One run, from a checked scenario to a judged record on disk.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::future::Future;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use harness_core::judge::judge;
+use harness_core::history::History;
+use harness_core::record::{FORMAT, FileSink, Header, Record, Sink};
+use harness_core::recorder::Recorder;
+use harness_core::scenario::Scenario;
+use harness_core::verdict::Judgement;
+use harness_core::world::{WorldError, WorldKind};
+use thiserror::Error;
+
+use crate::binding::invariants;
+use crate::folders::RECORD;
+use crate::worlds;
+
+/// What to run, where and how.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// The world.
+    pub world: WorldKind,
+    /// The seed of everything drawn by chance.
+    pub seed: u64,
+    /// System seconds in a real second. The virtual world knows no real second: it is 1 there.
+    pub speed: f64,
+    /// Settings over the scenario's own.
+    pub settings: BTreeMap<String, String>,
+    /// Where runs are stored.
+    pub reports: PathBuf,
+    /// What tells this run from others of the same scenario and world: its time, its number.
+    pub stamp: String,
+    /// When it starts, RFC 3339.
+    pub started: String,
+    /// The `chaos` binary: it plays every role of a topology.
+    pub program: PathBuf,
+}
+
+/// A run that was made.
+#[derive(Debug)]
+pub struct Executed {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its record, as it was written.
+    pub record: Record,
+    /// What was found about it.
+    pub judgement: Judgement,
+}
+
+/// Why a run could not be made or stored.
+#[derive(Debug, Error)]
+pub enum ExecuteError {
+    /// The scenario does not run in this world.
+    #[error("{scenario} does not run in the {world} world; it runs in: {worlds}")]
+    OtherWorld {
+        /// The scenario.
+        scenario: String,
+        /// The world asked for.
+        world: WorldKind,
+        /// The worlds it names.
+        worlds: String,
+    },
+    /// A setting is unknown or out of range.
+    #[error("{0}")]
+    Setting(String),
+    /// The world can't be made.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The run can't be stored.
+    #[error("{path}: {source}\n  next: choose another folder with --report-dir, or make room")]
+    Store {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The reports can't be written.
+    #[error(transparent)]
+    Reports(#[from] reports::WriteError),
+}
+
+impl ExecuteError {
+    /// Whether the person, rather than the harness, has to change something.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::OtherWorld { .. } | Self::Setting(_))
+    }
+}
+
+impl Plan {
+    /// The settings of the system in this run: the scenario's own, and those given over them.
+    pub fn all_settings(&self) -> BTreeMap<String, String> {
+        let mut settings = self.scenario.settings.clone();
+        settings.extend(self.settings.clone());
+        settings
+    }
+
+    fn header(&self, run: String) -> Header {
+        let set: String = self.settings.iter().map(|(key, value)| format!(" --set {key}={value}")).collect();
+        let speed = if self.world == WorldKind::Virtual { String::new() } else { format!(" --speed {}", self.speed) };
+        Header {
+            format: FORMAT.into(),
+            run,
+            world: self.world,
+            seed: self.seed,
+            speed: self.speed,
+            started: if self.world == WorldKind::Virtual { String::new() } else { self.started.clone() },
+            settings: self.settings.clone(),
+            versions: BTreeMap::from([("harness".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
+            replay: format!("cargo chaos run {} --world {} --seed {}{speed}{set}", self.scenario.id, self.world, self.seed),
+            scenario: self.scenario.clone(),
+        }
+    }
+}
+
+/// System seconds in a real second when nothing is said.
+pub fn usual_speed(world: WorldKind) -> f64 {
+    match world {
+        WorldKind::Local => 10.0,
+        WorldKind::Virtual | WorldKind::Docker => 1.0,
+    }
+}
+
+/// Makes a run: brings the world up, runs the scenario, judges it, stores the record and the reports.
+/// `watch` sees every event as it happens; `interrupt` ends the run early with a reason.
+///
+/// # Errors
+/// [`ExecuteError`] when nothing could be run or stored. A run that was made and came out badly is no
+/// error: see its judgement.
+pub fn execute(plan: &Plan, watch: Vec<Box<dyn Sink>>, interrupt: impl Future<Output = String>) -> Result<Executed, ExecuteError> {
+    if !plan.scenario.worlds.contains(&plan.world) {
+        let worlds = plan.scenario.worlds.iter().map(|world| world.name()).collect::<Vec<_>>().join(", ");
+        return Err(ExecuteError::OtherWorld { scenario: plan.scenario.id.clone(), world: plan.world, worlds });
+    }
+    let run = format!("{}.{}.{}", plan.scenario.id.replace('/', "."), plan.world, plan.stamp);
+    let folder = plan.reports.join(&run);
+    let header = plan.header(run);
+    let store = |source| ExecuteError::Store { path: folder.join(RECORD), source };
+    fs::create_dir_all(&folder).map_err(store)?;
+    let file = Rc::new(RefCell::new(FileSink::create(&folder.join(RECORD), &header).map_err(store)?));
+
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(file.clone())];
+    sinks.extend(watch);
+    let recorder = Recorder::new(sinks);
+    let outcome = worlds::run(plan, &folder, &recorder, interrupt);
+    let events = recorder.into_events();
+    if let Some(failed) = file.borrow_mut().take_failure() {
+        return Err(store(failed));
+    }
+    if let Err(error) = outcome {
+        // Nothing ran: a folder with a header and nothing else would only be in the way.
+        if events.is_empty() {
+            let _ = fs::remove_dir_all(&folder);
+        }
+        return Err(error);
+    }
+    let history = History::of(events);
+    let judgement = judge(&plan.scenario, &history, &invariants::all());
+    let record = Record { header, events: history.into_events(), cut: false };
+    reports::write_all(&folder, &record, &judgement)?;
+    Ok(Executed { folder, record, judgement })
+}
