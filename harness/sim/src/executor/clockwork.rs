@@ -108,7 +108,9 @@ impl Clockwork {
 
     pub(crate) fn resume(&self, group: GroupId) {
         let woken = self.tasks.lock().resume(group);
-        woken.into_iter().for_each(|task| self.ready.push(task));
+        for task in woken {
+            self.ready.push(task);
+        }
     }
 }
 

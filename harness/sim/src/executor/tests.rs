@@ -151,6 +151,25 @@ proptest! {
 }
 
 #[test]
+fn a_sleep_that_another_task_takes_over_wakes_that_one() {
+    let mut sim = sim(1);
+    let handle = sim.handle();
+    let mut sleep = Box::pin(handle.sleep(ms(5)));
+    let polled = sim.run(std::future::poll_fn(|cx| Poll::Ready(sleep.as_mut().poll(cx).is_pending())));
+    assert_eq!((polled, sim.timers()), (Ok(true), 1));
+    let (done_tx, done_rx) = oneshot::channel();
+    handle.node("heir").spawn(
+        "heir",
+        Box::pin(async move {
+            sleep.await;
+            done_tx.send(()).unwrap();
+        }),
+    );
+    assert_eq!(sim.run(done_rx), Ok(Ok(())));
+    assert_eq!((handle.now(), sim.timers()), (at(ms(5)), 0));
+}
+
+#[test]
 fn time_stands_still_while_anything_is_ready() {
     let mut sim = sim(1);
     let handle = sim.handle();

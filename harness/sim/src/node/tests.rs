@@ -171,7 +171,9 @@ proptest! {
         let handle = sim.handle();
         let (stepped, other) = (handle.node("stepped"), handle.node("other"));
         sim.run(handle.sleep(ms(run_ms))).unwrap();
-        steps.iter().for_each(|step| stepped.step_clock(*step));
+        for step in &steps {
+            stepped.step_clock(*step);
+        }
         let stepped = stepped.next_life();
         prop_assert_eq!(stepped.now(), at(run_ms));
         let difference = stepped.wall().as_nanos().cast_signed() - other.wall().as_nanos().cast_signed();

@@ -18,7 +18,7 @@ use crate::node::Node;
 ///
 /// The futures run in the runner's own task and need not be `Send`; any of them may be dropped at any
 /// await, when a run is interrupted.
-#[allow(async_fn_in_trait, reason = "the futures stay on the runner's own thread")]
+#[expect(async_fn_in_trait, reason = "the futures stay on the runner's own thread")]
 pub trait SimSystem {
     /// The services of the topology, in the order in which they boot.
     fn services(&self) -> Vec<ServiceName>;
@@ -39,9 +39,11 @@ pub trait SimSystem {
     /// See [`World::observe`](harness_core::world::World::observe).
     async fn observe(&self, recorder: &Recorder);
 
-    /// See [`World::observation_lag`](harness_core::world::World::observation_lag): zero when the system's
-    /// events are recorded as they happen, else the time between two looks.
+    /// See [`World::observation_lag`](harness_core::world::World::observation_lag). A millisecond by default,
+    /// for systems whose events are recorded as they happen: all that happens at an instant is recorded
+    /// before the clock moves on, but a bound may lie on that very instant. Others add the time between
+    /// two looks.
     fn observation_lag(&self) -> Duration {
-        Duration::ZERO
+        Duration::from_millis(1)
     }
 }

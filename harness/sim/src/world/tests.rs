@@ -5,7 +5,7 @@ use std::future::pending;
 use std::rc::Rc;
 
 use harness_core::event::{Event, Stage, What};
-use harness_core::fault::{Direction, Flap, Latency, OneWay, Slice, Truncate, WrongAnswer};
+use harness_core::fault::{Direction, Flap, Latency as LatencyFault, OneWay, Slice, Truncate, WrongAnswer};
 use harness_core::history::History;
 use harness_core::judge::judge;
 use harness_core::runner;
@@ -13,12 +13,13 @@ use harness_core::scenario::{Anchor, Answers, Claim, Scenario, ScenarioBuilder, 
 use harness_core::time::{HumanDuration, Span};
 use harness_core::verdict::Verdict;
 use parking_lot::Mutex;
+use proptest::prelude::*;
 use tokio::sync::Notify;
 
 use super::*;
 use crate::links::Reply;
 use crate::node::Node;
-use crate::{Link, Sim, SimSettings, Slot};
+use crate::{Latency, Link, Sim, SimSettings, Slot};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -140,7 +141,11 @@ fn edge() -> Edge {
 }
 
 fn latency(delay: Duration) -> Fault {
-    Fault::Latency(Latency { edge: edge(), delay: HumanDuration(delay), jitter: HumanDuration::default() })
+    Fault::Latency(LatencyFault {
+        edge: edge(),
+        delay: HumanDuration(delay),
+        jitter: HumanDuration::default(),
+    })
 }
 
 fn clock_step(back: bool) -> Fault {
@@ -271,6 +276,62 @@ fn strikes_happen_once_and_are_shown() {
 }
 
 #[test]
+fn refusing_closes_what_is_established_and_resetting_leaves_it_alone() {
+    let hop = Latency::default();
+    let whole = ms(300) + 2 * (hop.up + hop.down);
+    let cut_short = ms(100) + hop.down;
+    let table = [(Fault::Refuse(edge()), "denied", cut_short), (Fault::Reset(edge()), "allowed", whole)];
+    for (fault, class, took) in table {
+        let (mut sim, world) = world(1);
+        sim.run(async {
+            world.start().await.unwrap();
+            world.inject("slow", &latency(ms(300))).await.unwrap();
+            let began = world.now();
+            let sending = async { (world.send("read", 0).await.class, world.now() - began) };
+            let breaking = async {
+                world.sim.sleep(ms(100)).await;
+                world.inject("x", &fault).await.unwrap()
+            };
+            let (answer, proof) = futures_util::future::join(sending, breaking).await;
+            assert!(proof.is_some(), "{fault}");
+            assert_eq!(answer, (class.to_owned(), took), "{fault}");
+        })
+        .unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn whatever_overlaps_all_is_well_once_all_is_healed(
+        seed in any::<u64>(),
+        order in proptest::sample::subsequence((0..table().len()).collect::<Vec<_>>(), 0..6).prop_shuffle(),
+        healing in any::<u64>(),
+    ) {
+        let (mut sim, world) = world(seed);
+        sim.run(async {
+            world.start().await.unwrap();
+            let mut names = Vec::new();
+            for which in order {
+                let name = format!("fault {which}");
+                world.inject(&name, &table()[which].0).await.unwrap();
+                names.push(name);
+            }
+            while !names.is_empty() {
+                let next = (healing % names.len() as u64) as usize;
+                world.heal(&names.swap_remove(next)).await.unwrap();
+            }
+            assert_eq!(world.send("read", 0).await.class, "allowed");
+            let opa = world.services.node(&"opa".into()).unwrap();
+            assert_eq!(opa.wall(), SimSettings::seeded(0).epoch + world.now().since_start());
+            assert_eq!(world.stop().await, Vec::<String>::new());
+        })
+        .unwrap();
+        prop_assert_eq!(sim.timers(), 0);
+    }
+}
+
+#[test]
 fn what_a_world_of_calls_cannot_do_is_refused_before_it_starts() {
     let (_sim, world) = world(1);
     let slice = Fault::Slice(Slice { edge: edge(), bytes: 1, pause: HumanDuration(ms(1)) });
@@ -387,7 +448,8 @@ fn the_same_scenario_with_a_fault_that_changes_nothing_for_the_hub_is_violated()
 fn the_same_seed_is_the_same_timeline_on_every_thread_and_another_seed_is_not() {
     let jittery = {
         let mut scenario = scenario(Fault::Kill("opa".into()));
-        let jitter = Latency { edge: edge(), delay: HumanDuration(ms(40)), jitter: HumanDuration(ms(20)) };
+        let jitter =
+            LatencyFault { edge: edge(), delay: HumanDuration(ms(40)), jitter: HumanDuration(ms(20)) };
         scenario.faults.insert("slow".into(), Fault::Latency(jitter));
         scenario.steps.insert(0, harness_core::scenario::Step::Fault("slow".into()));
         scenario
