@@ -1,6 +1,8 @@
 //! The policies' own test suite, run twice: by an embedded engine, always, and by the real one when the
 //! `opa` command is there. A test counts only when it ran, so the number of tests is compared, too.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
