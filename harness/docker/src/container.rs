@@ -205,6 +205,13 @@ impl Container {
     pub(crate) fn attachment(&self) -> &Attachment {
         &self.attachment
     }
+
+    /// Puts it at another address of its network.
+    pub(crate) async fn moved(mut self, engine: &Engine, address: Ipv4Addr) -> Result<Self, EngineError> {
+        self.attachment.address = address;
+        self.attachment.restore(engine, &self.name).await?;
+        Ok(self)
+    }
 }
 
 /// Creates and starts a container on `network` and waits until it is ready. When that fails, nothing of it
@@ -214,12 +221,11 @@ pub(crate) async fn start(
     spec: &ContainerSpec,
     network: &str,
     labels: &HashMap<String, String>,
-    port_seed: u32,
 ) -> Result<Container, StartError> {
     let name = format!("{network}-{}", spec.service);
     let mut attempt = 0;
     loop {
-        let published = choose_ports(spec, port_seed.wrapping_add(attempt * 97))?;
+        let published = choose_ports(spec)?;
         let request = request(spec, &name, network, labels, &published);
         match until_ready(engine, spec, &name, network, request).await {
             Ok(attachment) => {
@@ -236,16 +242,9 @@ pub(crate) async fn start(
     }
 }
 
-fn choose_ports(spec: &ContainerSpec, seed: u32) -> Result<BTreeMap<u16, u16>, StartError> {
-    let mut chosen = BTreeMap::new();
-    let mut start = seed;
-    for port in &spec.ports {
-        let host = ports::free(start).ok_or_else(|| StartError::NoPort { service: spec.service.clone() })?;
-        chosen.insert(*port, host);
-        // The next search begins after this one, so that no port is chosen twice.
-        start = ports::after(host);
-    }
-    Ok(chosen)
+fn choose_ports(spec: &ContainerSpec) -> Result<BTreeMap<u16, u16>, StartError> {
+    let no_port = || StartError::NoPort { service: spec.service.clone() };
+    spec.ports.iter().map(|port| Ok((*port, ports::free().ok_or_else(no_port)?))).collect()
 }
 
 fn lost_its_port(error: &StartError) -> bool {

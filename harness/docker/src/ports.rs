@@ -5,28 +5,31 @@
 //! so they are taken from below that range.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const LOWEST: u16 = 20_000;
 const EPHEMERAL_BY_DEFAULT: u16 = 32_768;
+const ATTEMPTS: u32 = 2_000;
 
-/// The ports from which to choose, beginning at the `start`-th (modulo their number).
-fn candidates(ephemeral_from: u16, start: u32) -> impl Iterator<Item = u16> {
+/// The `index`-th port from which to choose, modulo their number.
+fn candidate(ephemeral_from: u16, index: u32) -> u16 {
     let highest = if ephemeral_from > LOWEST + 1_000 { ephemeral_from } else { EPHEMERAL_BY_DEFAULT };
-    let span = u32::from(highest - LOWEST);
-    (0..span).map(move |step| LOWEST + ((start % span + step) % span) as u16)
+    LOWEST + (index % u32::from(highest - LOWEST)) as u16
 }
 
-/// The start from which a search begins with the port after `port`.
-pub(crate) fn after(port: u16) -> u32 {
-    u32::from(port - LOWEST) + 1
-}
-
-/// A port of 127.0.0.1 that nobody listens on now. Somebody may the next moment: the caller tries again.
-pub(crate) fn free(start: u32) -> Option<u16> {
+/// A port of 127.0.0.1 that nobody listens on now, and that this process was not given before: who had it may be
+/// stopped only. Somebody else may take it the next moment: then the caller asks again.
+pub(crate) fn free() -> Option<u16> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let ephemeral_from =
         range.split_whitespace().next().and_then(|low| low.parse().ok()).unwrap_or(EPHEMERAL_BY_DEFAULT);
-    candidates(ephemeral_from, start).find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+    // Processes that start one after the other begin some way apart.
+    let start = std::process::id().wrapping_mul(61);
+    (0..ATTEMPTS).find_map(|_| {
+        let port = candidate(ephemeral_from, start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)));
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(port)
+    })
 }
 
 #[cfg(test)]
@@ -37,21 +40,27 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_candidate_comes_once_and_is_never_ephemeral(low in 22_000u16..60_000, start: u32) {
-            let mut all: Vec<_> = candidates(low, start).collect();
-            prop_assert!(all.iter().all(|port| (LOWEST..low).contains(port)));
-            let drawn = all.len();
-            all.sort_unstable();
-            all.dedup();
-            prop_assert_eq!((all.len(), drawn), (usize::from(low - LOWEST), usize::from(low - LOWEST)));
+        fn no_candidate_is_ephemeral(low in 22_000u16..60_000, index: u32) {
+            prop_assert!((LOWEST..low).contains(&candidate(low, index)));
         }
     }
 
     #[test]
-    fn a_port_in_use_is_passed_over() {
-        let start = 7;
-        let first = free(start).unwrap();
-        let _held = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
-        assert_ne!(free(start), Some(first));
+    fn candidates_come_round_only_after_all_others() {
+        let mut all: Vec<_> = (7..12_775).map(|index| candidate(32_768, index)).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 12_768);
+    }
+
+    #[test]
+    fn a_port_is_given_once_though_nobody_listens_on_it() {
+        let given: std::collections::BTreeSet<_> = (0..50).filter_map(|_| free()).collect();
+        assert_eq!(given.len(), 50);
+    }
+
+    #[test]
+    fn a_machine_that_gives_away_every_port_leaves_the_usual_ones() {
+        assert!((LOWEST..EPHEMERAL_BY_DEFAULT).contains(&candidate(1_024, 5)));
     }
 }

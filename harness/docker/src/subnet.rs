@@ -27,6 +27,12 @@ impl Subnet {
     pub(crate) fn gateway(self) -> Ipv4Addr {
         Ipv4Addr::from(self.base + 1)
     }
+
+    /// All host addresses but the gateway's, the highest first.
+    pub(crate) fn hosts_from_the_top(self) -> impl Iterator<Item = Ipv4Addr> {
+        let broadcast = self.base | !mask(self.prefix);
+        (self.base + 2..broadcast).rev().map(Ipv4Addr::from)
+    }
 }
 
 const fn mask(prefix: u8) -> u32 {
@@ -109,6 +115,12 @@ mod tests {
         fn a_subnet_reads_back_as_it_is_written(subnet in subnet()) {
             prop_assert_eq!(subnet.to_string().parse(), Ok(subnet));
         }
+    }
+
+    #[test]
+    fn hosts_are_all_but_network_gateway_and_broadcast() {
+        let hosts: Vec<_> = "10.231.7.0/24".parse::<Subnet>().unwrap().hosts_from_the_top().collect();
+        assert_eq!((hosts.len(), hosts[0].octets()[3], hosts[252].octets()[3]), (253, 254, 2));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! A network of its own and the containers on it.
 
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use harness_core::owner::Owner;
@@ -35,7 +38,9 @@ pub struct Topology {
     engine: Engine,
     owner: Owner,
     name: String,
-    seed: u32,
+    subnet: Subnet,
+    /// Addresses that containers of this topology have had, stopped ones included.
+    given: Mutex<BTreeSet<Ipv4Addr>>,
 }
 
 impl Topology {
@@ -48,11 +53,13 @@ impl Topology {
         let pid = std::process::id();
         let name = format!("chaos-{name}-{pid}-{count}");
         let seed = pid.wrapping_mul(31).wrapping_add(count);
-        let topology = Self { engine: engine.clone(), owner, name, seed };
-        let taken = topology.taken().await?;
+        let taken = taken(engine).await?;
         for subnet in subnet::free(&taken, seed).take(SUBNET_ATTEMPTS) {
-            match topology.create_network(subnet).await {
-                Ok(()) => return Ok(topology),
+            match create_network(engine, &owner, &name, subnet).await {
+                Ok(()) => {
+                    let engine = engine.clone();
+                    return Ok(Self { engine, owner, name, subnet, given: Mutex::default() });
+                }
                 // Somebody took it since we looked.
                 Err(error) if error.to_string().contains("overlaps") => {}
                 Err(error) => return Err(error.into()),
@@ -78,41 +85,61 @@ impl Topology {
     pub async fn start(&self, spec: &ContainerSpec) -> Result<Container, StartError> {
         let mut labels = labels::of(&self.owner, &self.name);
         labels.insert(labels::SERVICE.into(), spec.service.clone());
-        container::start(&self.engine, spec, &self.name, &labels, self.seed.wrapping_mul(101)).await
+        let container = container::start(&self.engine, spec, &self.name, &labels).await?;
+        match self.other_address(container.address()) {
+            None => Ok(container),
+            Some(free) => Ok(container.moved(&self.engine, free).await?),
+        }
+    }
+
+    /// The engine gives out the address of a container that is stopped as if it were free; then the new one must
+    /// have another.
+    fn other_address(&self, address: Ipv4Addr) -> Option<Ipv4Addr> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.insert(address) {
+            return None;
+        }
+        // The engine goes from the lowest up.
+        let free = self.subnet.hosts_from_the_top().find(|host| given.insert(*host));
+        Some(free.unwrap_or(address))
     }
 
     /// Removes its containers and its network.
     pub async fn remove(self) -> Result<Removed, EngineError> {
         cleanup::remove_topology(&self.engine, &self.owner, &self.name).await
     }
+}
 
-    async fn create_network(&self, subnet: Subnet) -> Result<(), EngineError> {
-        let pool = IpamConfig {
-            subnet: Some(subnet.to_string()),
-            gateway: Some(subnet.gateway().to_string()),
-            ..IpamConfig::default()
-        };
-        let request = NetworkCreateRequest {
-            name: self.name.clone(),
-            driver: Some("bridge".into()),
-            ipam: Some(Ipam { config: Some(vec![pool]), ..Ipam::default() }),
-            labels: Some(labels::of(&self.owner, &self.name)),
-            ..NetworkCreateRequest::default()
-        };
-        let what = format!("create network {} on {subnet}", self.name);
-        self.engine.ask(what, BRIEF, self.engine.docker().create_network(request)).await.map(drop)
-    }
+async fn create_network(
+    engine: &Engine,
+    owner: &Owner,
+    name: &str,
+    subnet: Subnet,
+) -> Result<(), EngineError> {
+    let pool = IpamConfig {
+        subnet: Some(subnet.to_string()),
+        gateway: Some(subnet.gateway().to_string()),
+        ..IpamConfig::default()
+    };
+    let request = NetworkCreateRequest {
+        name: name.to_owned(),
+        driver: Some("bridge".into()),
+        ipam: Some(Ipam { config: Some(vec![pool]), ..Ipam::default() }),
+        labels: Some(labels::of(owner, name)),
+        ..NetworkCreateRequest::default()
+    };
+    let what = format!("create network {name} on {subnet}");
+    engine.ask(what, BRIEF, engine.docker().create_network(request)).await.map(drop)
+}
 
-    /// The subnets of all Docker networks and of this machine's routes.
-    async fn taken(&self) -> Result<Vec<Subnet>, EngineError> {
-        let networks =
-            self.engine.ask("list networks", BRIEF, self.engine.docker().list_networks(None)).await?;
-        let docker = networks
-            .into_iter()
-            .filter_map(|network| network.ipam?.config)
-            .flatten()
-            .filter_map(|pool| pool.subnet?.parse().ok());
-        let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
-        Ok(docker.chain(subnet::routed(&routes)).collect())
-    }
+/// The subnets of all Docker networks and of this machine's routes.
+async fn taken(engine: &Engine) -> Result<Vec<Subnet>, EngineError> {
+    let networks = engine.ask("list networks", BRIEF, engine.docker().list_networks(None)).await?;
+    let docker = networks
+        .into_iter()
+        .filter_map(|network| network.ipam?.config)
+        .flatten()
+        .filter_map(|pool| pool.subnet?.parse().ok());
+    let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
+    Ok(docker.chain(subnet::routed(&routes)).collect())
 }

@@ -29,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("docker::outage/disconnected-connection-resumes", disconnected_connection_resumes),
         Trial::test("docker::outage/killed-connection-is-cut", killed_connection_is_cut),
         Trial::test("docker::outage/what-did-not-happen-is-not-seen", what_did_not_happen_is_not_seen),
+        Trial::test("docker::outage/its-address-is-not-given-away", its_address_is_not_given_away),
         Trial::test("docker::outage/healing-what-is-gone", healing_what_is_gone),
     ]
 }
@@ -130,6 +131,24 @@ fn what_did_not_happen_is_not_seen() -> Outcome {
             check(matches!(seen, Err(EffectError::NotSeen { last: Some(_), .. })), format!("{seen:?}"))?;
         }
         Ok(())
+    })
+}
+
+/// The engine would give the address of a stopped container to the next one that starts.
+fn its_address_is_not_given_away() -> Outcome {
+    with_topology("address", async |topology| {
+        let engine = topology.engine();
+        let first = opa(topology).await?;
+        Outage::Kill.inject(engine, &first).await?;
+        effect::observe(engine, Outage::Kill, &first, &probe(), SOON).await?;
+        let second = topology.start(&opa_spec(engine).await?.service("second")).await?;
+        check(second.address() != first.address(), format!("both at {}", first.address()))?;
+        check(decide(&second, "alice").await?, "the second decides")?;
+        Outage::Kill.inverse(&first).heal(engine).await?;
+        decides_again(&first).await?;
+        let answer =
+            effect::reach((first.address(), OPA_PORT).into(), b"GET /health HTTP/1.0\r\n\r\n", SOON).await;
+        check(answer == Reach::Answered, format!("the first at its old address: {answer:?}"))
     })
 }
 
