@@ -23,3 +23,6 @@ pub fn record(run: &Path) -> PathBuf {
 
 /// The name of the record within a run's folder.
 pub const RECORD: &str = "run.jsonl";
+
+/// The name of the undo journal within a run's folder.
+pub const JOURNAL: &str = "undo.jsonl";

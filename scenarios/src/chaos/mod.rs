@@ -55,6 +55,15 @@ pub fn main() -> ExitCode {
     .into()
 }
 
+/// Whether words after `chaos` are a command line.
+///
+/// # Errors
+/// What is wrong with them, and the usage.
+pub fn parses<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    let words = std::iter::once("chaos").chain(words);
+    Cli::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+}
+
 /// Whose turn it is: the person's, or the harness'.
 fn blame(error: &Report) -> Exit {
     let usage = error.downcast_ref::<CatalogueError>().is_some()

@@ -1,0 +1,201 @@
+//! From a request's number to a user, a resource and what must come of it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use coalition::{Coalition, CoalitionError};
+use dive_authz::{Classification, Input};
+use harness_core::event::Answer;
+
+/// The kinds of requests a scenario can send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Somebody asks for what they may have. Every one is a question of its own, so that no answer can
+    /// come from the decision cache.
+    Read,
+    /// The same few questions again and again: what the decision cache is for.
+    ReadAgain,
+    /// Somebody asks for what they may not have.
+    ReadForbidden,
+    /// As `Read`, by a caller who gives up after half a second.
+    ReadImpatient,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Read, Self::ReadAgain, Self::ReadForbidden, Self::ReadImpatient];
+
+    /// The word for it in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::ReadAgain => "read-again",
+            Self::ReadForbidden => "read-forbidden",
+            Self::ReadImpatient => "read-impatient",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// How long its callers wait, in system time.
+    pub const fn patience(self) -> Duration {
+        match self {
+            Self::ReadImpatient => Duration::from_millis(500),
+            _ => Duration::from_secs(20),
+        }
+    }
+}
+
+/// What can come of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// 200.
+    Allowed,
+    /// 403, with the policy's reason.
+    Denied,
+    /// 503: the node can't decide now.
+    Unavailable,
+    /// 401.
+    Unauthenticated,
+    /// Any other status.
+    Error,
+    /// No connection, or it broke.
+    Refused,
+    /// No answer while the caller waited.
+    NoAnswer,
+    /// The caller gave up on purpose.
+    GaveUp,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Allowed,
+        Self::Denied,
+        Self::Unavailable,
+        Self::Unauthenticated,
+        Self::Error,
+        Self::Refused,
+        Self::NoAnswer,
+        Self::GaveUp,
+    ];
+
+    /// The word for it in scenarios.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Unavailable => "unavailable",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Error => "error",
+            Self::Refused => "refused",
+            Self::NoAnswer => "no-answer",
+            Self::GaveUp => "gave-up",
+        }
+    }
+
+    /// What a status means.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            200 => Self::Allowed,
+            403 => Self::Denied,
+            503 => Self::Unavailable,
+            401 => Self::Unauthenticated,
+            _ => Self::Error,
+        }
+    }
+}
+
+/// A request, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// Its id, unique in the run.
+    pub id: String,
+    /// The caller's token.
+    pub token: &'a str,
+    /// The body of `POST /api/authorize`.
+    pub body: String,
+    /// How long the caller waits, in system time.
+    pub patience: Duration,
+    kind: Kind,
+}
+
+impl Asked<'_> {
+    /// The answer with this status.
+    pub fn answered(&self, status: u16) -> Answer {
+        Answer::new(Class::of_status(status).name()).with("request", self.id.clone()).with("status", status.to_string())
+    }
+
+    /// The end of a request that got no answer while its caller waited.
+    pub fn unanswered(&self) -> Answer {
+        Answer::new(if self.kind == Kind::ReadImpatient { Class::GaveUp } else { Class::NoAnswer }.name())
+    }
+
+    /// The end of a request whose connection failed.
+    pub fn failed(&self, why: impl Into<String>) -> Answer {
+        Answer::new(Class::Refused.name()).with("error", why)
+    }
+}
+
+/// The callers of a run, with their tokens and what they may have.
+pub struct Callers {
+    tokens: BTreeMap<&'static str, String>,
+    allowed: Vec<(&'static str, String)>,
+    forbidden: Vec<(&'static str, String)>,
+    classifications: BTreeMap<String, Classification>,
+    sent: AtomicU64,
+}
+
+impl Callers {
+    /// Every user of the coalition with a token of `now` (seconds since the Unix epoch). What each may
+    /// have, `decide` says: the policy, asked while nothing is broken.
+    ///
+    /// # Errors
+    /// When a token can't be signed.
+    pub fn new(coalition: &Coalition, now: u64, current_time: &str, decide: impl Fn(&Input) -> bool) -> Result<Self, CoalitionError> {
+        let mut callers = Self {
+            tokens: BTreeMap::new(),
+            allowed: Vec::new(),
+            forbidden: Vec::new(),
+            classifications: coalition
+                .resources()
+                .iter()
+                .filter_map(|resource| Some((resource.resource_id.clone(), resource.classification()?)))
+                .collect(),
+            sent: AtomicU64::new(0),
+        };
+        for user in coalition.users().iter().filter(|user| coalition.tenant(user.tenant).is_ok_and(|tenant| tenant.trusted)) {
+            callers.tokens.insert(user.id, coalition.token(user.id, now)?);
+            for resource in coalition.resources() {
+                let input = coalition.input(user.id, &resource.resource_id, "read", current_time)?;
+                let pair = (user.id, resource.resource_id.clone());
+                if decide(&input) { callers.allowed.push(pair) } else { callers.forbidden.push(pair) }
+            }
+        }
+        Ok(callers)
+    }
+
+    /// The request of that kind and number.
+    pub fn ask(&self, kind: Kind, number: u64) -> Asked<'_> {
+        let id = format!("r{}", self.sent.fetch_add(1, Ordering::Relaxed));
+        let pairs = if kind == Kind::ReadForbidden { &self.forbidden } else { &self.allowed };
+        let (user, resource) = &pairs[number as usize % pairs.len()];
+        let operation = if kind == Kind::ReadAgain { "read".to_owned() } else { format!("read {id}") };
+        Asked {
+            token: &self.tokens[user],
+            body: format!(r#"{{"resourceId":"{resource}","operation":"{operation}"}}"#),
+            patience: kind.patience(),
+            kind,
+            id,
+        }
+    }
+
+    /// The classification of a resource, as facts carry it.
+    pub fn classification(&self, resource: &str) -> String {
+        self.classifications.get(resource).map(ToString::to_string).unwrap_or_default()
+    }
+}

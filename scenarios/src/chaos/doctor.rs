@@ -1,0 +1,83 @@
+//! `chaos doctor`: is everything there that a run needs, and what to do where it is not.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use harness_docker::Engine;
+use miette::{IntoDiagnostic as _, Report};
+
+use super::args::Doctor;
+use super::exit::Exit;
+use crate::{binding, catalogue, folders};
+
+/// One thing looked at.
+struct Checked {
+    what: &'static str,
+    /// What was found, or what is wrong with the next step.
+    found: Result<String, String>,
+    /// Whether the virtual and the local world need it.
+    needed: bool,
+}
+
+pub(super) fn doctor(args: &Doctor) -> Result<Exit, Report> {
+    let checks = [
+        Checked { what: "catalogue", found: scenarios(), needed: true },
+        Checked { what: "report folder", found: writable(&folders::reports(None)), needed: true },
+        Checked { what: "temporary folder", found: writable(&std::env::temp_dir()), needed: true },
+        Checked { what: "cargo-nextest", found: version("cargo", &["nextest", "--version"], "`cargo chaos test` installs it"), needed: false },
+        Checked { what: "docker engine", found: engine(), needed: false },
+        Checked { what: "go", found: version("go", &["version"], "needed only to build images where none can be pulled: https://go.dev/dl"), needed: false },
+        Checked { what: "opa", found: version("opa", &["version"], "only for the contract suite of its stand-in"), needed: false },
+        Checked { what: "toxiproxy-server", found: version("toxiproxy-server", &["--version"], "only for the contract suite of the fault proxy"), needed: false },
+    ];
+    let well = checks.iter().all(|check| check.found.is_ok() || !check.needed);
+    for check in &checks {
+        if args.json {
+            let line = serde_json::json!({
+                "what": check.what, "ok": check.found.is_ok(), "needed": check.needed,
+                "found": check.found.as_ref().ok(), "next": check.found.as_ref().err(),
+            });
+            println!("{line}");
+            continue;
+        }
+        match &check.found {
+            Ok(found) => println!("✓ {:<18} {found}", check.what),
+            Err(next) if check.needed => println!("✗ {:<18} {next}", check.what),
+            Err(next) => println!("– {:<18} {next}", check.what),
+        }
+    }
+    if !args.json {
+        println!("\n{}", if well { "the virtual and the local world can run" } else { "mend what is marked ✗ first" });
+    }
+    Ok(if well { Exit::Done } else { Exit::Internal })
+}
+
+fn scenarios() -> Result<String, String> {
+    catalogue::all(&binding::vocabulary()).map(|entries| format!("{} scenarios", entries.len())).map_err(|error| error.to_string())
+}
+
+fn writable(folder: &Path) -> Result<String, String> {
+    let next = |error: std::io::Error| format!("{}: {error}; choose another with --report-dir or TMPDIR", folder.display());
+    std::fs::create_dir_all(folder).map_err(next)?;
+    tempfile::tempfile_in(folder).map_err(next)?;
+    Ok(folder.display().to_string())
+}
+
+fn version(program: &str, arguments: &[&str], next: &str) -> Result<String, String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned())
+        }
+        _ => Err(format!("not there: {next}")),
+    }
+}
+
+fn engine() -> Result<String, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().into_diagnostic();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let engine = Engine::connect().await.map_err(|error| format!("only for the docker world: {error}"))?;
+        Ok(format!("{} at {}", engine.version(), engine.host()))
+    })
+}
