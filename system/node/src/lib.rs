@@ -1,0 +1,53 @@
+//! The policy enforcement point: a service that lets a request through only if the policy engine says so.
+//!
+//! ```text
+//!            POST /api/authorize                         every 5 s
+//!                    │                                       │
+//!  http ──► enforcement ──► token ──► IssuerRegistry      poller ──► Probe
+//!                │  │                                     │     │
+//!                │  └─► decisions ──► circuit ──► PolicyEngine  └──► health ──► GET /health*
+//!                └─► Audit                │
+//!                                         ▼
+//!                              event ──► metrics ──► GET /metrics
+//!                                   └──► EventSink
+//! ```
+//!
+//! | where | what |
+//! |---|---|
+//! | [`ports`] | the traits through which the node meets its world |
+//! | [`adapters`] | their implementations for a process: HTTP, files, logs |
+//! | [`settings`] | every duration and threshold, where each came from |
+//! | [`Node`] | the parts put together: `new`, `router`, `start` |
+//! | [`event`] | what happens in a node, as metrics, logs and observers are told |
+//! | [`audit`] | what is kept of an outcome |
+//! | [`serve`] | the process: listener, logs, signals |
+//!
+//! Time and tasks come from a [`dive_runtime::Runtime`] only, so the same node runs in a process and in a
+//! simulation that owns time. Start reading at `enforcement`, then `poller`.
+
+pub mod adapters;
+pub mod audit;
+mod circuit;
+mod clock;
+mod decisions;
+mod dependency;
+mod enforcement;
+pub mod event;
+mod events;
+mod health;
+mod http;
+mod metrics;
+mod node;
+mod poller;
+pub mod ports;
+pub mod serve;
+pub mod settings;
+#[cfg(test)]
+mod testing;
+mod token;
+
+pub use dependency::Dependency;
+pub use node::{Node, NodeError};
+pub use ports::Ports;
+pub use serve::serve;
+pub use settings::Settings;

@@ -1,0 +1,328 @@
+//! The node's metrics: a fold over its events, so that nothing moves them but what really happened.
+//!
+//! Names begin with `dive_v3_`; every series has the labels `app`, `instance` and `region`. Series that an
+//! alert looks at stand at zero from the start, or their first increase would not be one.
+
+mod family;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use dive_authz::Reason;
+use dive_resilience::health::ServiceStatus;
+use dive_resilience::{Caller, State};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::dependency::Dependency;
+use crate::event::{Cache, Decided, NodeEvent};
+use crate::settings::Identity;
+use family::Family;
+
+/// The media type of an exposition.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// One label; its values are names the code knows.
+type One = [(&'static str, &'static str); 1];
+type Two = [(&'static str, &'static str); 2];
+type Three = [(&'static str, &'static str); 3];
+type StatusLabel = [(&'static str, u64); 1];
+type Ratio = Gauge<f64, AtomicU64>;
+
+/// Upper bounds in seconds: fine where a cached answer lies, and on the alerts' thresholds.
+const LATENCIES: [f64; 17] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0,
+    5.0, 10.0,
+];
+
+fn latencies() -> Histogram {
+    Histogram::new(LATENCIES)
+}
+
+pub(crate) struct Metrics {
+    registry: Registry,
+    breaker_state: Family<One, Gauge>,
+    breaker_failures: Family<One, Gauge>,
+    breaker_rejects: Family<One, Counter>,
+    breaker_transitions: Family<Three, Counter>,
+    decision_latency: Family<Two, Histogram>,
+    decisions: Family<One, Counter>,
+    denials: Family<One, Counter>,
+    cache_operations: Family<Two, Counter>,
+    cache_hit_rate: Family<One, Ratio>,
+    cache_size: Family<One, Gauge>,
+    cache_evictions: Family<One, Counter>,
+    audit_entries: Family<One, Counter>,
+    service_health: Family<One, Gauge>,
+    health_of: BTreeMap<Dependency, Gauge>,
+    invalid_tokens: Counter,
+    requests: Family<StatusLabel, Counter>,
+    request_duration: Histogram,
+}
+
+impl Metrics {
+    pub(crate) fn new(identity: &Identity, breakers: &[Dependency]) -> Self {
+        let labels = [("app", "dive-node"), ("instance", &*identity.instance), ("region", &*identity.region)];
+        let labels = labels.map(|(name, value)| (name.into(), value.to_owned().into()));
+        let registry = Registry::with_prefix_and_labels("dive_v3", labels.into_iter());
+        let (counter, gauge) = (MetricType::Counter, MetricType::Gauge);
+        let mut metrics = Self {
+            registry,
+            breaker_state: Family::new(
+                "circuit_breaker_state",
+                "State of a circuit: 0 CLOSED, 1 HALF_OPEN, 2 OPEN",
+                gauge,
+                Gauge::default,
+            ),
+            breaker_failures: Family::new(
+                "circuit_breaker_failures",
+                "Consecutive failures, failed probes included",
+                gauge,
+                Gauge::default,
+            ),
+            breaker_rejects: Family::new(
+                "circuit_breaker_rejects",
+                "Requests turned away by a circuit",
+                counter,
+                Counter::default,
+            ),
+            breaker_transitions: Family::new(
+                "circuit_breaker_transitions",
+                "Moves of a circuit",
+                counter,
+                Counter::default,
+            ),
+            decision_latency: Family::new(
+                "authorization_decision_latency_seconds",
+                "Time from a request for authorization to its answer",
+                MetricType::Histogram,
+                latencies,
+            ),
+            decisions: Family::new(
+                "authorization_decisions",
+                "Requests for authorization, by whether they were let through",
+                counter,
+                Counter::default,
+            ),
+            denials: Family::new(
+                "authorization_denials_by_reason",
+                "Denied requests by the reason given",
+                counter,
+                Counter::default,
+            ),
+            cache_operations: Family::new(
+                "cache_operations",
+                "Look-ups in a cache",
+                counter,
+                Counter::default,
+            ),
+            cache_hit_rate: Family::new(
+                "cache_hit_rate",
+                "Share of look-ups that found something, since the start",
+                gauge,
+                Ratio::default,
+            ),
+            cache_size: Family::new("cache_size", "Entries in a cache", gauge, Gauge::default),
+            cache_evictions: Family::new(
+                "cache_evictions",
+                "Entries that had to go for want of room",
+                counter,
+                Counter::default,
+            ),
+            audit_entries: Family::new("audit_entries", "Audit entries kept", counter, Counter::default),
+            service_health: Family::new(
+                "service_health",
+                "Whether a service answered its last check",
+                gauge,
+                Gauge::default,
+            ),
+            health_of: [Dependency::Opa, Dependency::Redis, Dependency::Mongodb]
+                .map(|service| (service, Gauge::default()))
+                .into(),
+            invalid_tokens: Counter::default(),
+            requests: Family::new("http_requests", "HTTP requests answered", counter, Counter::default),
+            request_duration: latencies(),
+        };
+        metrics.register();
+        metrics.begin_at_zero(breakers);
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register_collector(self.breaker_state.collector());
+        registry.register_collector(self.breaker_failures.collector());
+        registry.register_collector(self.breaker_rejects.collector());
+        registry.register_collector(self.breaker_transitions.collector());
+        registry.register_collector(self.decision_latency.collector());
+        registry.register_collector(self.decisions.collector());
+        registry.register_collector(self.denials.collector());
+        registry.register_collector(self.cache_operations.collector());
+        registry.register_collector(self.cache_hit_rate.collector());
+        registry.register_collector(self.cache_size.collector());
+        registry.register_collector(self.cache_evictions.collector());
+        registry.register_collector(self.audit_entries.collector());
+        registry.register_collector(self.service_health.collector());
+        registry.register_collector(self.requests.collector());
+        registry.register("invalid_jwt", "Tokens refused", self.invalid_tokens.clone());
+        let duration = self.request_duration.clone();
+        registry.register("http_request_duration_seconds", "Time to answer an HTTP request", duration);
+    }
+
+    fn begin_at_zero(&self, breakers: &[Dependency]) {
+        const PATHS: [(State, State); 4] = [
+            (State::Closed, State::Open),
+            (State::Open, State::HalfOpen),
+            (State::HalfOpen, State::Closed),
+            (State::HalfOpen, State::Open),
+        ];
+        for breaker in breakers {
+            let service = [("service", breaker.name())];
+            self.breaker_state.with(&service, |_| ());
+            self.breaker_failures.with(&service, |_| ());
+            self.breaker_rejects.with(&service, |_| ());
+            for (from, to) in PATHS {
+                self.breaker_transitions.with(&transition_labels(breaker.name(), from, to), |_| ());
+            }
+        }
+        for decision in ["allow", "deny"] {
+            self.decisions.with(&[("decision", decision)], |_| ());
+        }
+        for status in [200, 400, 401, 403, 404, 413, 500, 503] {
+            self.requests.with(&[("status", status)], |_| ());
+        }
+        for cache in [Cache::Decision, Cache::Token] {
+            self.cache_size.with(&[("cache_type", cache.name())], |_| ());
+            self.cache_evictions.with(&[("cache_type", cache.name())], |_| ());
+            for hit in ["true", "false"] {
+                self.cache_operations.with(&[("cache_type", cache.name()), ("hit", hit)], |_| ());
+            }
+        }
+    }
+
+    /// Exported by the node for a dependency of its own name, once that dependency is watched.
+    fn own_health_gauge(&mut self, service: Dependency) {
+        let (name, help) = match service {
+            Dependency::Opa => ("opa_health", "Whether the policy engine answered its last check"),
+            Dependency::Redis => ("redis_health", "Whether the cache answered its last check"),
+            Dependency::Mongodb => ("mongodb_health", "Whether the resource store answered its last check"),
+            Dependency::Keycloak | Dependency::Kas | Dependency::BlacklistRedis => return,
+        };
+        if let Some(gauge) = self.health_of.get(&service) {
+            self.registry.register(name, help, gauge.clone());
+        }
+    }
+
+    /// Exports the health of the services that are watched, and of no other.
+    pub(crate) fn watching(mut self, services: impl IntoIterator<Item = Dependency>) -> Self {
+        for service in services {
+            self.service_health.with(&[("service", service.name())], |_| ());
+            self.own_health_gauge(service);
+        }
+        self
+    }
+
+    /// All metrics in the OpenMetrics text format.
+    pub(crate) fn exposition(&self) -> String {
+        let mut text = String::with_capacity(16 << 10);
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("writing to a string cannot fail");
+        text
+    }
+
+    /// Requests for authorization so far: let through, denied.
+    pub(crate) fn decided(&self) -> (u64, u64) {
+        let count = |decision| self.decisions.with(&[("decision", decision)], Counter::get);
+        (count("allow"), count("deny"))
+    }
+
+    /// HTTP requests answered so far.
+    pub(crate) fn answered(&self) -> u64 {
+        self.requests.sum(Counter::get)
+    }
+
+    /// Moves what `event` moves.
+    pub(crate) fn record(&self, event: &NodeEvent<'_>) {
+        match *event {
+            NodeEvent::BreakerMoved { breaker, transition } => {
+                let labels = transition_labels(breaker, transition.from, transition.to);
+                self.breaker_transitions.with(&labels, Counter::inc);
+                self.breaker_state.with(&[("service", breaker)], |gauge| gauge.set(transition.to.gauge()));
+                let failures = i64::from(transition.failures);
+                self.breaker_failures.with(&[("service", breaker)], |gauge| gauge.set(failures));
+            }
+            NodeEvent::CallSettled { breaker, failures, .. } => {
+                self.breaker_failures.with(&[("service", breaker)], |gauge| gauge.set(failures.into()));
+            }
+            NodeEvent::CallRejected { breaker, caller: Caller::Request, .. } => {
+                self.breaker_rejects.with(&[("service", breaker)], Counter::inc);
+            }
+            NodeEvent::Polled { service, status, .. } => {
+                let answered = i64::from(status != ServiceStatus::Down);
+                self.service_health.with(&[("service", service.name())], |gauge| gauge.set(answered));
+                if let Some(gauge) = self.health_of.get(&service) {
+                    gauge.set(answered);
+                }
+            }
+            NodeEvent::Decided(decided) => self.record_decision(&decided),
+            NodeEvent::TokenRefused { .. } => drop(self.invalid_tokens.inc()),
+            NodeEvent::CacheAsked { cache, hit } => self.record_look_up(cache, hit),
+            NodeEvent::CacheSized { cache, size, evicted } => {
+                let cache = [("cache_type", cache.name())];
+                self.cache_size.with(&cache, |gauge| gauge.set(i64::try_from(size).unwrap_or(i64::MAX)));
+                if evicted > 0 {
+                    self.cache_evictions.with(&cache, |counter| counter.inc_by(evicted));
+                }
+            }
+            NodeEvent::Audited { event_type } => {
+                self.audit_entries.with(&[("event_type", event_type)], Counter::inc);
+            }
+            NodeEvent::Answered { status, took, .. } => {
+                self.requests.with(&[("status", u64::from(status))], Counter::inc);
+                self.request_duration.observe(took.as_secs_f64());
+            }
+            NodeEvent::CallRejected { caller: Caller::Poll, .. }
+            | NodeEvent::ServiceChanged { .. }
+            | NodeEvent::NodeChanged { .. }
+            | NodeEvent::PolicyChanged { .. } => {}
+        }
+    }
+
+    fn record_decision(&self, decided: &Decided<'_>) {
+        let Some(reason) = Reason::from_name(decided.reason) else {
+            // Nobody to decide about, nothing to decide on, or no place to keep it: no decision was made.
+            return;
+        };
+        let decision = if decided.allow { "allow" } else { "deny" };
+        let cached = if decided.cached { "true" } else { "false" };
+        self.decisions.with(&[("decision", decision)], Counter::inc);
+        self.observe_latency(decision, cached, decided.took);
+        if !decided.allow {
+            self.denials.with(&[("reason", reason.name())], Counter::inc);
+        }
+    }
+
+    fn observe_latency(&self, decision: &'static str, cached: &'static str, took: Duration) {
+        let labels = [("decision", decision), ("cached", cached)];
+        self.decision_latency.with(&labels, |histogram| histogram.observe(took.as_secs_f64()));
+    }
+
+    fn record_look_up(&self, cache: Cache, hit: bool) {
+        let labels = |hit| [("cache_type", cache.name()), ("hit", hit)];
+        self.cache_operations.with(&labels(if hit { "true" } else { "false" }), Counter::inc);
+        let hits = self.cache_operations.with(&labels("true"), Counter::get) as f64;
+        let misses = self.cache_operations.with(&labels("false"), Counter::get) as f64;
+        self.cache_hit_rate.with(&[("cache_type", cache.name())], |gauge| gauge.set(hits / (hits + misses)));
+    }
+}
+
+fn transition_labels(breaker: &'static str, from: State, to: State) -> Three {
+    [("service", breaker), ("from_state", from.as_str()), ("to_state", to.as_str())]
+}

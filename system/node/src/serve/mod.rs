@@ -1,0 +1,153 @@
+//! The process around a node: logs, listener, signals, a stop that waits for requests in flight.
+
+mod connections;
+mod logging;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use dive_runtime::{Runtime, TokioRuntime};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+pub use logging::install as install_logging;
+
+use crate::adapters::{AuditFile, FileError, IssuersFile, LogEvents, Opa, OpaError, ResourcesFile, ThisProcess};
+use crate::node::{Node, NodeError};
+use crate::ports::Ports;
+use crate::settings::Settings;
+
+/// Why a node's process could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A setting has no default and was not given.
+    #[error("setting `{key}` is needed: {about}")]
+    Missing {
+        /// The setting.
+        key: &'static str,
+        /// What it is for.
+        about: &'static str,
+    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// No client for the policy engine.
+    #[error(transparent)]
+    Opa(#[from] OpaError),
+    /// The node could not be put together.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another with `http.listen`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Signals cannot be waited for.
+    #[error("cannot wait for signals: {0}")]
+    Signals(std::io::Error),
+}
+
+/// Runs a node until SIGTERM or SIGINT: logs on standard error, requests on `http.listen`.
+///
+/// # Errors
+/// [`ServeError`] when it cannot begin. Once it has begun it ends without error.
+pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    install_logging(&settings);
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let server = Server::bind(settings).await?;
+    server
+        .run(async move {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        })
+        .await;
+    Ok(())
+}
+
+/// A node with its listener bound, not yet answering.
+#[derive(Debug)]
+pub struct Server {
+    settings: Settings,
+    node: Node,
+    listener: TcpListener,
+    address: SocketAddr,
+    runtime: Arc<dyn Runtime>,
+}
+
+impl Server {
+    /// Opens the files of `settings` and binds its address.
+    ///
+    /// # Errors
+    /// [`ServeError`] when a file or the address cannot be used.
+    pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
+        let needed = [
+            ("files.issuers", &settings.files.issuers, "the trusted issuers"),
+            ("files.resources", &settings.files.resources, "the resources' metadata"),
+            ("audit.path", &settings.audit.path, "the audit trail"),
+        ];
+        for (key, path, about) in needed {
+            if path.as_os_str().is_empty() {
+                return Err(ServeError::Missing { key, about });
+            }
+        }
+        let mut ports = Ports::new(
+            Arc::new(Opa::new(&settings.opa)?),
+            Arc::new(IssuersFile::open(&settings.files.issuers)?),
+            Arc::new(ResourcesFile::open(&settings.files.resources)?),
+            Arc::new(AuditFile::open(&settings.audit)?),
+            Arc::new(LogEvents),
+        );
+        ports.process = Some(Arc::new(ThisProcess));
+        Self::bind_with(settings, ports).await
+    }
+
+    /// Binds the address of `settings` for a node with the given ports.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the ports do not fit together or the address cannot be used.
+    pub async fn bind_with(settings: Settings, ports: Ports) -> Result<Self, ServeError> {
+        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
+        let node = Node::new(settings.clone(), ports, Arc::clone(&runtime))?;
+        let failed = |source| ServeError::Listen { address: settings.http.listen, source };
+        let listener = TcpListener::bind(settings.http.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { settings, node, listener, address, runtime })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Answers until `stop` completes, then takes no more connections and waits at most `http.drain` for
+    /// those that are busy.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { settings, node, listener, address, runtime } = self;
+        info!(event = "listening", address = %address, node = %settings.node.id);
+        node.start();
+        let router = node.router();
+        let drained = connections::serve(listener, router, &settings.http, &runtime, stop).await;
+        if drained {
+            info!(event = "stopped");
+        } else {
+            warn!(event = "stopped", reason = "some requests did not end in time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! The settings as the code reads them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dive_authz::{CacheSettings, Ttl};
+use dive_resilience::{Admission, BreakerSettings};
+
+use super::error::SettingError;
+use super::value::Value;
+use super::Origin;
+use crate::dependency::Dependency;
+
+/// Which defaults apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// For a developer's machine.
+    Dev,
+    /// For a site.
+    Production,
+}
+
+/// Every setting of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    /// Which defaults apply.
+    pub profile: Profile,
+    /// Who this node is.
+    pub node: Identity,
+    /// The listener.
+    pub http: HttpSettings,
+    /// The policy engine.
+    pub opa: OpaSettings,
+    /// Verification of tokens.
+    pub token: TokenSettings,
+    /// The decision cache.
+    pub cache: CacheSettings,
+    /// Stores that are files.
+    pub files: FileSettings,
+    /// How long reading a resource's metadata may take.
+    pub resources_timeout: Duration,
+    /// The audit trail.
+    pub audit: AuditSettings,
+    /// What is written to standard error.
+    pub log: LogSettings,
+    /// The breaker of each dependency that has one.
+    pub breakers: BTreeMap<Dependency, BreakerSettings>,
+    /// The periodic check of each dependency.
+    pub polls: BTreeMap<Dependency, PollSettings>,
+}
+
+/// Who a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name in logs and request ids.
+    pub id: Arc<str>,
+    /// The instance it serves.
+    pub instance: Arc<str>,
+    /// Where it stands.
+    pub region: Arc<str>,
+    /// Its own tenant in the federation matrix.
+    pub tenant: Arc<str>,
+}
+
+/// The listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Greatest request body, bytes.
+    pub body_limit: usize,
+    /// Connections served at once.
+    pub connections: usize,
+    /// How long a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// How long a client may take to send a request's body.
+    pub body_timeout: Duration,
+    /// How long a stop waits for requests in flight.
+    pub drain: Duration,
+}
+
+/// The policy engine.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OpaSettings {
+    /// `http://host:port`.
+    pub url: String,
+    /// Bearer token; empty when it asks for none.
+    pub token: String,
+    /// How long a decision may take.
+    pub timeout: Duration,
+    /// Greatest answer, bytes.
+    pub answer_limit: usize,
+}
+
+impl std::fmt::Debug for OpaSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpaSettings").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Verification of tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// Longest token looked at, bytes.
+    pub max_bytes: usize,
+    /// How far the issuers' clocks may be off.
+    pub skew: Duration,
+    /// Verified tokens remembered.
+    pub cache_entries: NonZeroUsize,
+    /// How long an issuer's keys are used before they are read again.
+    pub key_ttl: Duration,
+    /// Least time between two readings for the sake of an unknown key.
+    pub key_refetch: Duration,
+    /// How long an issuer stays trusted before its entry is read again.
+    pub trust_ttl: Duration,
+    /// How long reading an issuer's entry or keys may take.
+    pub registry_timeout: Duration,
+}
+
+/// Stores that are files. An empty path means that there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSettings {
+    /// Trusted issuers.
+    pub issuers: PathBuf,
+    /// Resource metadata.
+    pub resources: PathBuf,
+}
+
+/// When an audit entry counts as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Once the kernel has it: it survives the process.
+    Write,
+    /// Once the disk has it: it survives the machine.
+    Sync,
+}
+
+/// The audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// When an entry is acknowledged.
+    pub durability: Durability,
+    /// Entries that may wait to be synced.
+    pub queue: usize,
+    /// How long keeping an entry may take.
+    pub timeout: Duration,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// What is written to standard error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// How lines look.
+    pub format: LogFormat,
+    /// The least severe level kept.
+    pub level: String,
+}
+
+/// The periodic check of a dependency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollSettings {
+    /// Time between two checks.
+    pub interval: Duration,
+    /// A check that takes longer has failed.
+    pub deadline: Duration,
+    /// An answer that takes longer is slow.
+    pub slow_over: Duration,
+}
+
+/// Reads resolved values whose presence, kind and range the table has ensured.
+struct Reader<'a>(&'a BTreeMap<String, (Value, Origin)>);
+
+impl Reader<'_> {
+    fn value(&self, key: &str) -> &Value {
+        &self.0.get(key).expect("every key of the table is resolved").0
+    }
+
+    fn text(&self, key: &str) -> &str {
+        match self.value(key) {
+            Value::Text(text) => text,
+            other => unreachable!("{key} is text by the table, not {other:?}"),
+        }
+    }
+
+    fn span(&self, key: &str) -> Duration {
+        match self.value(key) {
+            Value::Span(span) => *span,
+            other => unreachable!("{key} is a span by the table, not {other:?}"),
+        }
+    }
+
+    fn count(&self, key: &str) -> usize {
+        match self.value(key) {
+            Value::Count(count) => usize::try_from(*count).unwrap_or(usize::MAX),
+            other => unreachable!("{key} is a count by the table, not {other:?}"),
+        }
+    }
+
+    fn at_least_one(&self, key: &str) -> NonZeroU32 {
+        u32::try_from(self.count(key)).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
+    }
+
+    fn entries(&self, key: &str) -> NonZeroUsize {
+        NonZeroUsize::new(self.count(key)).unwrap_or(NonZeroUsize::MIN)
+    }
+}
+
+impl Values {
+    pub(super) fn from_resolved(resolved: &BTreeMap<String, (Value, Origin)>) -> Self {
+        let from = Reader(resolved);
+        let breaker = |dependency: Dependency| {
+            let key = |what: &str| format!("breaker.{}.{what}", dependency.key());
+            dependency.breaker().map(|default| {
+                let settings = BreakerSettings {
+                    failures: from.at_least_one(&key("failures")),
+                    open_for: from.span(&key("open_for")),
+                    successes: from.at_least_one(&key("successes")),
+                    half_open: Admission::Probes(from.at_least_one(&key("probes"))),
+                    ..default
+                };
+                (dependency, settings)
+            })
+        };
+        let poll = |dependency: Dependency| {
+            let span = |what: &str| from.span(&format!("poll.{}.{what}", dependency.key()));
+            let settings = PollSettings {
+                interval: span("interval"),
+                deadline: span("deadline"),
+                slow_over: span("slow_over"),
+            };
+            (dependency, settings)
+        };
+        Self {
+            profile: if from.text("profile") == "production" { Profile::Production } else { Profile::Dev },
+            node: Identity {
+                id: from.text("node.id").into(),
+                instance: from.text("node.instance").into(),
+                region: from.text("node.region").into(),
+                tenant: from.text("node.tenant").into(),
+            },
+            http: HttpSettings {
+                listen: from.text("http.listen").parse().expect("the table lets addresses through only"),
+                body_limit: from.count("http.body_limit"),
+                connections: from.count("http.connections"),
+                header_timeout: from.span("http.header_timeout"),
+                body_timeout: from.span("http.body_timeout"),
+                drain: from.span("http.drain"),
+            },
+            opa: OpaSettings {
+                url: from.text("opa.url").to_owned(),
+                token: from.text("opa.token").to_owned(),
+                timeout: from.span("opa.timeout"),
+                answer_limit: from.count("opa.answer_limit"),
+            },
+            token: TokenSettings {
+                max_bytes: from.count("token.max_bytes"),
+                skew: from.span("token.skew"),
+                cache_entries: from.entries("token.cache_entries"),
+                key_ttl: from.span("token.key_ttl"),
+                key_refetch: from.span("token.key_refetch"),
+                trust_ttl: from.span("token.trust_ttl"),
+                registry_timeout: from.span("token.registry_timeout"),
+            },
+            cache: CacheSettings {
+                capacity: from.entries("cache.decisions"),
+                ttl: Ttl {
+                    unclassified: from.span("cache.ttl.unclassified"),
+                    restricted: from.span("cache.ttl.restricted"),
+                    confidential: from.span("cache.ttl.confidential"),
+                    secret: from.span("cache.ttl.secret"),
+                    top_secret: from.span("cache.ttl.top_secret"),
+                },
+            },
+            files: FileSettings {
+                issuers: from.text("files.issuers").into(),
+                resources: from.text("files.resources").into(),
+            },
+            resources_timeout: from.span("resources.timeout"),
+            audit: AuditSettings {
+                path: from.text("audit.path").into(),
+                durability: match from.text("audit.durability") {
+                    "write" => Durability::Write,
+                    _ => Durability::Sync,
+                },
+                queue: from.count("audit.queue"),
+                timeout: from.span("audit.timeout"),
+            },
+            log: LogSettings {
+                format: match from.text("log.format") {
+                    "json" => LogFormat::Json,
+                    "text" => LogFormat::Text,
+                    _ => LogFormat::Auto,
+                },
+                level: from.text("log.level").to_owned(),
+            },
+            breakers: Dependency::ALL.into_iter().filter_map(breaker).collect(),
+            polls: Dependency::ALL.into_iter().map(poll).collect(),
+        }
+    }
+
+    /// Values that are fine alone but not together.
+    pub(super) fn contradictions(&self) -> Vec<SettingError> {
+        let too_slow = |(dependency, poll): (&Dependency, &PollSettings)| {
+            (poll.deadline >= poll.interval).then(|| SettingError::Order {
+                key: format!("poll.{}.deadline", dependency.key()),
+                bound: format!("poll.{}.interval", dependency.key()),
+                why: "a check must be over before the next one is due",
+            })
+        };
+        self.polls.iter().filter_map(too_slow).collect()
+    }
+}
