@@ -1,4 +1,5 @@
-//! Three made-up runs of an OPA outage: one that held, one that was violated, one that was cut short.
+//! Made-up runs of an OPA outage: one that held, one that was violated, one that was cut short, and
+//! one with more of everything than a page can show.
 //!
 //! They look like what the worlds record, down to polled signals and probes that fail, so that the
 //! forms of a report can be looked at and compared without running anything.
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use harness_core::event::{Answer, Event, Phase, Stage, What};
-use harness_core::fault::Fault;
+use harness_core::fault::{Edge, Fault, Strike};
 use harness_core::record::{FORMAT, Header, Record};
 use harness_core::scenario::{Anchor, Answers, Claim, Expectation, Load, Scenario, Step, Until, Window};
 use harness_core::time::{At, Elapsed, Span};
@@ -436,5 +437,65 @@ pub(crate) fn cut_short() -> (Record, Judgement) {
     let late = |axis, claim: &str| finding(axis, claim, Verdict::Inconclusive, "the run did not come to it");
     findings.push(late(Axis::Recovery, "the steady state is back within 120 s of the last heal"));
     findings.push(late(Axis::CleanUp, CLEAN));
+    (record, Judgement { findings })
+}
+
+/// More signals, changes, requests and lines than can be drawn: ten minutes of flapping among many nodes.
+pub(crate) fn crowded() -> (Record, Judgement) {
+    let mut pen = Pen::default();
+    pen.well();
+    for node in 0..30_u64 {
+        for (name, value) in [("circuit/hub", "CLOSED"), ("status", "healthy"), ("mode", "normal")] {
+            pen.signal(1_250, 1_300, &format!("spoke-{node:02}/{name}"), value);
+        }
+    }
+    for life in 0..12_u64 {
+        let at = 20_000 + life * 40_000;
+        pen.fault(at, Stage::Injecting, "");
+        pen.fault(at + 200, Stage::InEffect, "connection refused");
+        pen.signal(at + 100, at + 300, "opa/up", "down");
+        pen.signal(at + 3_000, at + 5_000, "hub/circuit/opa", "OPEN");
+        pen.fault(at + 15_000, Stage::Healing, "");
+        pen.fault(at + 15_300, Stage::Healed, "");
+        pen.signal(at + 15_200, at + 15_400, "opa/up", "up");
+        pen.signal(at + 20_000, at + 21_000, "hub/circuit/opa", "HALF_OPEN");
+        pen.signal(at + 25_000, at + 26_000, "hub/circuit/opa", "CLOSED");
+    }
+    for change in 0..2_000_u64 {
+        let value = if change % 2 == 0 { "DEGRADED" } else { "normal" };
+        pen.signal(100_000 + change * 100, 100_000 + change * 100, "spoke-07/mode", value);
+    }
+    let strike = Strike::Cut(Edge::new("spoke-03", "hub"));
+    let struck = What::Strike { name: "cut".into(), strike, evidence: Some("12 connections reset".into()) };
+    pen.write(300_000, 300_000, struck);
+    pen.load(1_500, 600_000, 40, |number, at| match at % 40_000 {
+        20_200..25_000 => ("unavailable", 4_000 + noise(number, 90_000)),
+        25_000..39_999 => ("unavailable", 400 + noise(number, 300)),
+        _ => (usual(number), 1_500 + noise(number, 4_000)),
+    });
+    for line in 0..6_000_u64 {
+        let level = if line % 500 == 0 { "ERROR" } else { "INFO" };
+        pen.log(
+            1_000 + line * 99,
+            &format!("spoke-{:02}", line % 30),
+            &format!("{level} heartbeat number={line}"),
+        );
+    }
+    pen.phase(590_000, Phase::Recovery);
+    pen.phase(600_000, Phase::CleanUp);
+    pen.write(601_000, 601_000, What::TornDown { leftovers: Vec::new() });
+    pen.write(601_000, 601_000, What::End { interrupted: None });
+    let record = pen.record(header("2025-11-21T10-00-00-local-crowded", WorldKind::Local, secs(0.04)), false);
+    let findings = (0..60)
+        .map(|spoke| {
+            windowed(
+                &format!("spoke-{spoke:02}/status stays healthy"),
+                Verdict::Held,
+                "seen throughout",
+                20_000,
+                590_000,
+            )
+        })
+        .collect();
     (record, Judgement { findings })
 }

@@ -16,6 +16,8 @@
 //! is inconclusive at best. What is left out is counted where it was left out. Text from a record is
 //! data: it is escaped, and control characters don't reach a terminal.
 
+mod catalogue;
+mod compare;
 mod html;
 mod junit;
 mod markdown;
@@ -32,7 +34,9 @@ use harness_core::record::Record;
 use harness_core::verdict::{Judgement, Verdict};
 use story::Story;
 
-pub use write::{WriteError, Written, write_all};
+pub use catalogue::{About, Entry, Goal};
+pub use compare::{CompareError, Comparison};
+pub use write::{WriteError, Written, write_all, write_page};
 
 /// The verdict as reports show it: the judgement's, but never better than inconclusive for a record
 /// that was cut short or a run that was interrupted.
@@ -58,4 +62,21 @@ pub fn junit(record: &Record, judgement: &Judgement) -> String {
 /// The run for a terminal of `width` columns, with or without colour.
 pub fn terminal(record: &Record, judgement: &Judgement, width: usize, colour: bool) -> String {
     terminal::summary(&Story::of(record, judgement), width, colour)
+}
+
+/// Many runs as one self-contained HTML page: the scorecard of the goals, then a row per scenario and
+/// world. `runs` are oldest first; the latest of a scenario in a world is its row, the earlier its trend.
+pub fn catalogue(runs: &[Entry], goals: &[Goal]) -> String {
+    catalogue::page(runs, goals)
+}
+
+/// Two runs of one scenario, claim by claim.
+///
+/// # Errors
+/// [`CompareError`] when they are runs of different scenarios.
+pub fn compare<'a>(
+    first: (&'a Record, &'a Judgement),
+    second: (&'a Record, &'a Judgement),
+) -> Result<Comparison<'a>, CompareError> {
+    Comparison::of(first, second)
 }

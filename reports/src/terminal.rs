@@ -68,7 +68,10 @@ impl Page {
     }
 
     fn wrapped(&self, text: &str, first: &str, next: &str) -> String {
-        let options = textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(next);
+        let options = textwrap::Options::new(self.width)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
+            .initial_indent(first)
+            .subsequent_indent(next);
         let mut out = textwrap::fill(&words::printable(text), options);
         out.push('\n');
         out
@@ -129,19 +132,24 @@ impl Page {
         let cells = self.width.saturating_sub(label + 4).min(72);
         let mut out = String::new();
         for (index, name) in names.iter().take(shown).enumerate() {
-            let marks: String = (0..cells)
+            let tones: Vec<Option<Tone>> = (0..cells)
                 .map(|cell| {
                     let at = |share: usize| {
                         At::from_start(story.end.since_start().mul_f64(share as f64 / cells as f64))
                     };
                     let (from, until) = (at(cell), at(cell + 1));
-                    let tone = if index < faults {
+                    if index < faults {
                         fault_tone(story, name, from, until)
                     } else {
                         worst(changed[index - faults].1, from, until)
-                    };
-                    let (mark, style) = of_tone(tone);
-                    self.paint(mark, style)
+                    }
+                })
+                .collect();
+            let marks: String = tones
+                .chunk_by(|a, b| a == b)
+                .map(|run| {
+                    let (mark, style) = of_tone(run[0]);
+                    self.paint(&mark.repeat(run.len()), style)
                 })
                 .collect();
             let name = shortened(name, label);

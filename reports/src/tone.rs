@@ -18,97 +18,21 @@ pub(crate) enum Tone {
     Plain,
 }
 
-const GOOD: &[&str] = &[
-    "closed",
-    "up",
-    "healthy",
-    "ok",
-    "ready",
-    "normal",
-    "steady",
-    "serving",
-    "live",
-    "alive",
-    "allowed",
-    "allow",
-    "success",
-    "succeeded",
-    "passed",
-    "connected",
-    "synced",
-    "active",
-    "available",
-    "true",
-    "yes",
-    "on",
-    "fresh",
-    "resolved",
-    "inactive",
-    "running",
-    "served",
-];
-const WARN: &[&str] = &[
-    "half",
-    "degraded",
-    "pending",
-    "probing",
-    "starting",
-    "stopping",
-    "draining",
-    "maintenance",
-    "stale",
-    "suspect",
-    "retrying",
-    "recovering",
-    "warning",
-    "slow",
-    "throttled",
-    "partial",
-    "lagging",
-    "paused",
-];
-const BAD: &[&str] = &[
-    "open",
-    "down",
-    "unhealthy",
-    "failed",
-    "failing",
-    "failure",
-    "error",
-    "dead",
-    "offline",
-    "unreachable",
-    "lost",
-    "firing",
-    "refused",
-    "rejected",
-    "broken",
-    "crashed",
-    "killed",
-    "false",
-    "no",
-    "not",
-    "off",
-    "timeout",
-    "expired",
-    "revoked",
-    "suspended",
-    "unavailable",
-    "hung",
-    "stopped",
-    "exited",
-    "wrong",
-    "disconnected",
-];
-const REFUSED: &[&str] =
-    &["denied", "deny", "refused", "rejected", "forbidden", "unauthorized", "unauthenticated"];
-const UNSERVED: &[&str] = &["unavailable", "busy", "throttled", "overloaded"];
+const GOOD: &str = "closed up healthy ok okay ready normal steady serving live alive allowed allow success \
+    succeeded passed connected synced active available true yes on fresh resolved inactive running served";
+const WARN: &str = "half degraded pending probing starting stopping draining maintenance stale suspect retrying \
+    recovering warning slow throttled partial lagging paused";
+const BAD: &str = "open down unhealthy failed failing failure error dead offline unreachable lost firing refused \
+    rejected broken crashed killed false no not off timeout expired revoked suspended unavailable hung stopped \
+    exited wrong disconnected";
+const REFUSED: &str = "denied deny refused rejected forbidden unauthorized unauthenticated";
+const UNSERVED: &str = "unavailable busy throttled overloaded";
 
 impl Tone {
     /// The tone of a signal's value.
     pub(crate) fn of_value(value: &str) -> Self {
         let words = words(value);
-        let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+        let any = |known: &str| known.split_whitespace().any(|known| words.iter().any(|word| word == known));
         // `HALF_OPEN` is a probe and `not ready` is no readiness: the words that qualify come first.
         if any(WARN) {
             Self::Warn
@@ -124,7 +48,7 @@ impl Tone {
     /// The tone of a class of answers, where a refusal may well be right.
     pub(crate) fn of_answer(class: &str) -> Self {
         let words = words(class);
-        let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
+        let any = |known: &str| known.split_whitespace().any(|known| words.iter().any(|word| word == known));
         if any(REFUSED) {
             Self::Refused
         } else if any(UNSERVED) {

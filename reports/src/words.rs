@@ -13,6 +13,11 @@ pub(crate) fn duration(duration: Duration) -> String {
     format!("{figure} {unit}")
 }
 
+/// A duration as a sentence says it: whole seconds where tenths carry nothing.
+pub(crate) fn about(exact: Duration) -> String {
+    if exact < Duration::from_secs(20) { duration(exact) } else { format!("{:.0} s", exact.as_secs_f64()) }
+}
+
 /// A measured duration: `22.1 … 27.1 s`, or one figure when it is known exactly.
 pub(crate) fn elapsed(elapsed: Elapsed) -> String {
     range(duration(elapsed.least), &duration(elapsed.most))
@@ -23,9 +28,24 @@ fn range(least: String, most: &str) -> String {
         return least;
     }
     match (least.split_once(' '), most.split_once(' ')) {
-        (Some((figure, unit)), Some((_, same))) if unit == same => format!("{figure} … {most}"),
+        (Some((first, unit)), Some((last, same))) if unit == same => {
+            let (first, last) = alike(first, last);
+            format!("{first} … {last} {unit}")
+        }
+        (Some(("0", _)), Some(_)) => format!("0 … {most}"),
         _ => format!("{least} … {most}"),
     }
+}
+
+/// Both figures with as many decimals, so that they can be read against each other.
+fn alike(least: &str, most: &str) -> (String, String) {
+    let decimals = |figure: &str| figure.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let wanted = decimals(least).max(decimals(most));
+    let padded = |figure: &str| match figure.parse::<f64>() {
+        Ok(value) if figure != "0" => format!("{value:.wanted$}"),
+        _ => figure.to_owned(),
+    };
+    (padded(least), padded(most))
 }
 
 /// An instant of the run, from its start.
@@ -107,6 +127,8 @@ mod tests {
         assert_eq!(between(22_100, 27_100), "22.1 … 27.1 s");
         assert_eq!(between(900, 1_100), "900 ms … 1.1 s");
         assert_eq!(between(5_000, 5_000), "5 s");
+        assert_eq!(between(0, 250), "0 … 250 ms");
+        assert_eq!(between(13_800, 14_050), "13.80 … 14.05 s");
     }
 
     #[test]

@@ -67,8 +67,16 @@ pub fn write_all(folder: &Path, record: &Record, judgement: &Judgement) -> Resul
     Ok(written)
 }
 
+/// Writes a page, of the catalogue or of a comparison, to `path`. Its folder is made when missing.
+///
+/// # Errors
+/// As [`write_all`].
+pub fn write_page(path: &Path, page: &str) -> Result<(), WriteError> {
+    write(path, page)
+}
+
 /// Writes a file beside its place and moves it there, so that nobody ever reads half of it.
-pub(crate) fn write(path: &Path, content: &str) -> Result<(), WriteError> {
+fn write(path: &Path, content: &str) -> Result<(), WriteError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|source| WriteError::Folder { folder: folder.into(), source })?;
     let mut part = path.as_os_str().to_owned();

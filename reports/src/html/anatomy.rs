@@ -37,7 +37,12 @@ fn one(story: &Story<'_>, anatomy: &Anatomy) -> Markup {
     html! {
         article.anatomy {
             h3 { (anatomy.what) span.arrow { "→" } (anatomy.signal) }
-            div.lane { (ribbon(scale, &pieces(anatomy, until))) }
+            div.lane {
+                (ribbon(scale, &pieces(anatomy, until)))
+                @for probe in &anatomy.failed_probes {
+                    span.failed-probe style=(scale.at(probe.hi)) title={ "a probe failed, " (words::when(*probe)) } {}
+                }
+            }
             div.heals {
                 @if let Some(healed) = anatomy.healed {
                     span.heal.late[scale.percent(healed.hi) > 70.0] style=(scale.at(healed.hi)) {
@@ -107,10 +112,12 @@ fn table(anatomy: &Anatomy) -> Markup {
                     tr {
                         th scope="row" { i class={ "swatch " (tone(mark.stage).name()) } {} (name(mark)) }
                         td { (mark.seen) }
-                        td.figure data-name="after the fault" {
+                        td.figure.none[mark.stage == Reached::InEffect] data-name="after the fault" {
                             @if mark.stage == Reached::InEffect { "–" } @else { (after(mark)) }
                         }
-                        td.figure data-name="after the heal" { @if let Some(after) = after_heal(mark) { (after) } @else { "–" } }
+                        td.figure.none[after_heal(mark).is_none()] data-name="after the heal" {
+                            (after_heal(mark).unwrap_or_else(|| "–".into()))
+                        }
                         td.figure.quiet data-name="in the run" { (words::when(mark.at)) }
                     }
                 }
@@ -123,7 +130,7 @@ fn name(mark: &Mark) -> &'static str {
     match mark.stage {
         Reached::InEffect => "fault in effect",
         Reached::FirstSign => "first sign",
-        Reached::Trouble => "trouble told",
+        Reached::Trouble => "in trouble",
         Reached::Probe => "decisive probe",
         Reached::Well => "well again",
         Reached::Steady => "steady",
@@ -134,16 +141,16 @@ fn remark(anatomy: &Anatomy, complete: bool) -> String {
     let reached = |stage| anatomy.marks.iter().any(|mark| mark.stage == stage);
     let mut said = Vec::new();
     if !reached(Reached::Trouble) {
-        said.push("It never told trouble during this fault.".to_owned());
+        said.push("It was never in trouble during this fault.".to_owned());
     } else if !complete {
         said.push("This record does not show it well again.".to_owned());
     } else if !reached(Reached::Steady) {
         said.push("The whole steady state was not seen to come back after it.".to_owned());
     }
-    if anatomy.failed_probes > 0 {
+    if !anatomy.failed_probes.is_empty() {
         said.push(format!(
             "{} failed before the decisive one.",
-            words::counted(anatomy.failed_probes, "probe")
+            words::counted(anatomy.failed_probes.len(), "probe")
         ));
     }
     if anatomy.relapses > 0 {

@@ -77,3 +77,111 @@ pub(crate) fn glyph(verdict: Option<Verdict>) -> Markup {
     };
     html! { span class={ "glyph " (class) } role="img" aria-label=(word) { (sign) } }
 }
+
+#[cfg(test)]
+mod tests {
+    use harness_core::event::What;
+    use harness_core::record::Record;
+    use harness_core::verdict::Judgement;
+
+    use crate::fixtures;
+
+    const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'";
+
+    /// A run in which every text that a record can carry tries to be markup.
+    fn hostile() -> (Record, Judgement) {
+        let (mut record, mut judgement) = fixtures::violated();
+        let header = &mut record.header;
+        for text in [
+            &mut header.run,
+            &mut header.started,
+            &mut header.replay,
+            &mut header.scenario.id,
+            &mut header.scenario.title,
+            &mut header.scenario.why,
+            &mut header.scenario.topology,
+        ] {
+            *text = HOSTILE.into();
+        }
+        header.scenario.tags.push(HOSTILE.into());
+        header.settings.insert(HOSTILE.into(), HOSTILE.into());
+        for event in &mut record.events {
+            match &mut event.what {
+                What::Signal { signal, value, .. } => {
+                    signal.push_str(HOSTILE);
+                    value.push_str(HOSTILE);
+                }
+                What::Request { load, answer, .. } => {
+                    *load = HOSTILE.into();
+                    answer.class.push_str(HOSTILE);
+                }
+                What::Fault { name, detail, .. } => {
+                    *name = HOSTILE.into();
+                    *detail = HOSTILE.into();
+                }
+                What::Log { service, line } => {
+                    *service = HOSTILE.into();
+                    *line = HOSTILE.into();
+                }
+                What::Sample { measure, .. } => *measure = HOSTILE.into(),
+                What::TornDown { leftovers } => leftovers.push(HOSTILE.into()),
+                _ => {}
+            }
+        }
+        for finding in &mut judgement.findings {
+            finding.claim = HOSTILE.into();
+            finding.why = HOSTILE.into();
+        }
+        (record, judgement)
+    }
+
+    #[test]
+    fn nothing_of_a_record_becomes_markup() {
+        let (record, judgement) = hostile();
+        let page = crate::html(&record, &judgement);
+        assert!(page.contains("&lt;script&gt;alert(1)"), "the text is there");
+        assert!(!page.contains("<script>alert") && !page.contains("<img"));
+        assert_eq!(page.matches("<script").count(), 1, "only the page's own");
+    }
+
+    #[test]
+    fn a_page_stands_alone() {
+        let (record, judgement) = fixtures::held();
+        let page = crate::html(&record, &judgement);
+        let outward = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!outward.contains("http://") && !outward.contains("https://") && !outward.contains(" src="));
+        assert!(!outward.contains("@import") && !outward.contains("url("));
+    }
+
+    #[test]
+    fn a_page_says_first_how_the_run_came_out() {
+        for ((record, judgement), word) in [
+            (fixtures::held(), "Held."),
+            (fixtures::violated(), "Violated."),
+            (fixtures::cut_short(), "Inconclusive."),
+        ] {
+            let page = crate::html(&record, &judgement);
+            let body = &page[page.find("<main").unwrap()..];
+            assert!(body.find(word).unwrap() < body.find("<section").unwrap(), "{word}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_green_in_a_run_without_claims() {
+        let (record, _) = fixtures::held();
+        let page = crate::html(&record, &Judgement::default());
+        let body = &page[page.find("<main").unwrap()..];
+        assert!(body.contains("Nothing was claimed about this run"));
+        assert!(!body.contains("glyph held") && body.contains("not judged"));
+    }
+
+    #[test]
+    fn a_page_stays_small_and_counts_what_it_leaves_out() {
+        let (record, judgement) = fixtures::crowded();
+        assert!(record.events.len() > 20_000);
+        let page = crate::html(&record, &judgement);
+        assert!(page.len() < 700_000, "{} bytes", page.len());
+        assert!(page.contains("400 of 6,002 lines"), "logs are counted");
+        assert!(page.contains("Unchanged throughout"), "quiet signals are named");
+    }
+}

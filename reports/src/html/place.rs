@@ -26,9 +26,8 @@ impl Scale {
 
     /// Where an instant lies, in per cent.
     pub(crate) fn percent(self, at: At) -> f64 {
-        let share = at.saturating_since(self.from).as_secs_f64()
-            / self.until.saturating_since(self.from).as_secs_f64();
-        share.clamp(0.0, 1.0) * 100.0
+        let whole = self.until.saturating_since(self.from).as_secs_f64().max(1e-9);
+        (at.saturating_since(self.from).as_secs_f64() / whole).clamp(0.0, 1.0) * 100.0
     }
 
     /// The style that puts an element at an instant.

@@ -42,17 +42,16 @@ fn plot(draw: impl FnOnce(&Area<'_>) -> Drawn) -> Markup {
     PreEscaped(svg.replacen("<svg ", opening, 1))
 }
 
-fn axes<'a, X: AsRangedCoord<Value = f64>, Y: AsRangedCoord<Value = f64>>(
+type Chart<'a, X, Y> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>;
+
+fn axes<'a, X, Y>(
     area: &Area<'a>,
     x: X,
     y: Y,
-) -> Result<
-    ChartContext<'a, SVGBackend<'a>, Cartesian2d<X::CoordDescType, Y::CoordDescType>>,
-    DrawingAreaErrorKind<std::io::Error>,
->
+) -> Result<Chart<'a, X::CoordDescType, Y::CoordDescType>, DrawingAreaErrorKind<std::io::Error>>
 where
-    X::CoordDescType: Ranged<ValueType = f64>,
-    Y::CoordDescType: Ranged<ValueType = f64>,
+    X: AsRangedCoord<Value = f64, CoordDescType: Ranged<ValueType = f64>>,
+    Y: AsRangedCoord<Value = f64, CoordDescType: Ranged<ValueType = f64>>,
 {
     ChartBuilder::on(area).build_cartesian_2d(x, y)
 }

@@ -28,7 +28,7 @@
 
   for (const label of all("label.filter")) {
     const [input, count] = [label.querySelector("input"), label.querySelector("span")];
-    const rows = all("tr:not(.gap)", label.parentElement);
+    const rows = all("tbody tr:not(.gap)", label.parentElement);
     label.hidden = false;
     input.addEventListener("input", () => {
       const wanted = input.value.toLowerCase();

@@ -41,7 +41,7 @@ pub(crate) fn section(story: &Story<'_>) -> Markup {
                 (phases(story, scale))
                 (faults(story, scale))
                 (signals(story, scale))
-                @for traffic in &story.traffic { (requests(story, traffic, scale)) }
+                @for traffic in &story.traffic { (requests(story, traffic)) }
                 (measures(story))
                 (expectations(story, scale))
                 (axis(scale, "bottom"))
@@ -233,11 +233,13 @@ fn signal_lane(story: &Story<'_>, signal: &str, changes: &[Change], scale: Scale
     }
 }
 
-fn requests(story: &Story<'_>, traffic: &Traffic, scale: Scale) -> Markup {
+fn requests(story: &Story<'_>, traffic: &Traffic) -> Markup {
     let (low, high) = plots::decades(traffic);
+    // Five labels are as many as stand above each other without touching.
+    let labelled = (low..=high).rev().step_by(((high - low) / 4 + 1).unsigned_abs() as usize);
     let decade = |exponent: i32| f64::from(exponent - low) / f64::from(high - low) * 100.0;
     let outcomes_label = html! {
-        span { "answers per " (words::duration(traffic.bin)) }
+        span { "answers in " (words::duration(traffic.bin)) }
         ul.classes {
             @for (class, tone, count) in &traffic.classes {
                 li { i class={ "swatch " (tone.name()) } {} (class) " " b { (words::number(*count)) } }
@@ -246,25 +248,27 @@ fn requests(story: &Story<'_>, traffic: &Traffic, scale: Scale) -> Markup {
     };
     let latency_label = html! {
         span { "time to answer" }
-        span.quiet.block {
-            "p50 " (words::duration(traffic.took[0])) ", p95 " (words::duration(traffic.took[1]))
-            ", longest " (words::duration(traffic.took[2]))
-        }
+        span.quiet.block { "p50 " (words::duration(traffic.took[0])) }
+        span.quiet.block { "p95 " (words::duration(traffic.took[1])) }
+        span.quiet.block { "longest " (words::duration(traffic.took[2])) }
     };
-    let _ = scale;
     html! {
         (heading(&format!("{}: {}", traffic.load, words::counted(traffic.total(), "request"))))
         (row("plotted", &outcomes_label, &html! {
-            (plots::outcomes(traffic, story.end))
-            span.y.top { (words::number(traffic.highest())) }
+            div.canvas {
+                (plots::outcomes(traffic, story.end))
+                span.y.top { (words::number(traffic.highest())) }
+            }
         }))
         (row("plotted", &latency_label, &html! {
-            @for exponent in low..=high {
-                span.rule style={ "bottom:" (format!("{:.2}", decade(exponent))) "%" } {}
-            }
-            (plots::latency(traffic, story.end))
-            @for exponent in low..=high {
-                span.y.top[exponent == high] style={ "bottom:" (format!("{:.2}", decade(exponent))) "%" } { (power(exponent)) }
+            div.canvas {
+                @for exponent in labelled.clone() {
+                    span.rule style={ "bottom:" (format!("{:.2}", decade(exponent))) "%" } {}
+                }
+                (plots::latency(traffic, story.end))
+                @for exponent in labelled {
+                    span.y.top[exponent == high] style={ "bottom:" (format!("{:.2}", decade(exponent))) "%" } { (power(exponent)) }
+                }
             }
         }))
     }
@@ -291,10 +295,10 @@ fn measures(story: &Story<'_>) -> Markup {
             @let values = || samples.iter().map(|(_, value)| *value).filter(|value| value.is_finite());
             @let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
             @if low.is_finite() {
-                (row("measure", &html! {
+                (row("plotted measure", &html! {
                     span { (name) }
                     span.quiet.block { (figure(low)) " to " (figure(high)) }
-                }, &plots::measure(samples, low, high, story.end)))
+                }, &html! { div.canvas { (plots::measure(samples, low, high, story.end)) } }))
             }
         }
         @if left_out > 0 { p.left-out { (words::counted(left_out, "more measure")) " not drawn" } }
@@ -317,6 +321,7 @@ fn expectations(story: &Story<'_>, scale: Scale) -> Markup {
     if dated.is_empty() {
         return html! {};
     }
+    let undated = story.judgement.findings.len() - dated.len();
     let left_out = dated.len().saturating_sub(EXPECTATIONS);
     html! {
         (heading("What had to hold"))
@@ -327,7 +332,14 @@ fn expectations(story: &Story<'_>, scale: Scale) -> Markup {
                 }
             }, &window_bar(finding, window, scale)))
         }
-        @if left_out > 0 { p.left-out { (words::counted(left_out, "more expectation")) " not drawn, all are listed below" } }
+        @if left_out + undated > 0 {
+            p.left-out.aside {
+                (words::counted(left_out + undated, "further claim")) ", "
+                @if left_out > 0 { (words::number(left_out)) " for want of room and " (words::number(undated)) }
+                @else if undated == 1 { "which has" } @else { "which have" }
+                " no one place in time: all are listed " a href="#findings" { "below" } "."
+            }
+        }
     }
 }
 
@@ -345,6 +357,23 @@ fn window_bar(finding: &Finding, window: Span, scale: Scale) -> Markup {
         @if let Some(seen) = finding.seen {
             span class={ "seen " (finding.verdict) } style=(scale.over(seen.lo, seen.hi))
                 title={ "seen at " (words::when(seen)) } {}
+        }
+        (reading(finding, window, scale))
+    }
+}
+
+/// What was measured, beside its bar on the side that has room.
+fn reading(finding: &Finding, window: Span, scale: Scale) -> Markup {
+    let Some(measured) = finding.measured else { return html! {} };
+    let elapsed = measured.elapsed.map_or_else(|| "never".into(), words::elapsed);
+    let seen = finding.seen.unwrap_or(window);
+    let (left, right) = (scale.percent(window.lo.min(seen.lo)), scale.percent(window.hi.max(seen.hi)));
+    let on_the_right = right < 76.0;
+    let place =
+        if on_the_right { format!("left:{right:.2}%") } else { format!("right:{:.2}%", 100.0 - left) };
+    html! {
+        span.reading.cramped[right >= 76.0 && left <= 25.0] style=(place) {
+            b { (elapsed) } " of " (words::duration(measured.within))
         }
     }
 }

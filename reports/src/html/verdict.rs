@@ -29,15 +29,14 @@ pub(crate) fn section(story: &Story<'_>) -> Markup {
                 @for result in axes(story.judgement) {
                     li {
                         (glyph(result.verdict))
-                        span.axis-name { (words::capital(&result.axis.to_string())) }
-                        span.axis-word { (result.word()) }
+                        span.axis { b { (words::capital(&result.axis.to_string())) } " " (result.word()) }
                         span.quiet { (result.tally()) }
                     }
                 }
             }
             (honesty(story))
             (not_held(story))
-            @if let Some((index, finding, margin)) = story.closest() {
+            @if let Some((index, finding, margin)) = story.closest().filter(|_| story.verdict == Verdict::Held) {
                 p.closest {
                     span.quiet { "Closest call: " }
                     a href={ "#finding-" (index + 1) } { (finding.claim) }
@@ -125,7 +124,7 @@ fn not_held(story: &Story<'_>) -> Markup {
                 }
             }
             @if failing.len() > NAMED {
-                p.left-out { a href="#findings" { (words::counted(failing.len() - NAMED, "more claim")) " did not hold" } }
+                p.left-out { a href="#findings" { (words::counted(failing.len() - NAMED, "more claim")) " below" } }
             }
         }
     }

@@ -27,8 +27,8 @@ pub(crate) struct Anatomy {
     pub(crate) healed: Option<Span>,
     /// The stages that were reached, in order. The first is the fault's taking effect.
     pub(crate) marks: Vec<Mark>,
-    /// How many probes failed: returns to trouble before the recovery.
-    pub(crate) failed_probes: usize,
+    /// The probes that failed: from the attempt to the return to trouble.
+    pub(crate) failed_probes: Vec<Span>,
     /// How many times it fell back after it had recovered.
     pub(crate) relapses: usize,
 }
@@ -87,12 +87,21 @@ pub(crate) fn anatomies(history: &History, scenario: &Scenario, outages: &[Outag
             .iter()
             .find(|next| next.victim == outage.victim && next.from() > in_effect.hi)
             .map_or(observed_until, Outage::from);
-        let steady = settled(history, scenario, outage, until);
-        for (signal, changes) in chosen(history, outage, in_effect, until) {
-            found.extend(anatomy(history, outage, in_effect, until, signal, changes, steady));
-        }
+        let view = View { history, outage, in_effect, until };
+        let steady = settled(view, scenario);
+        found
+            .extend(chosen(view).into_iter().map(|(signal, changes)| anatomy(view, signal, changes, steady)));
     }
     found
+}
+
+/// One outage within the timeline, up to where its story ends.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    history: &'a History,
+    outage: &'a Outage,
+    in_effect: Span,
+    until: At,
 }
 
 fn is_circuit(signal: &str, changes: &[Change]) -> bool {
@@ -102,12 +111,7 @@ fn is_circuit(signal: &str, changes: &[Change]) -> bool {
             .any(|change| matches!(change.value.as_str(), "HALF_OPEN" | "half-open" | "half_open"))
 }
 
-fn chosen<'a>(
-    history: &'a History,
-    outage: &Outage,
-    in_effect: Span,
-    until: At,
-) -> Vec<(&'a str, &'a [Change])> {
+fn chosen(View { history, outage, in_effect, until }: View<'_>) -> Vec<(&str, &[Change])> {
     let of_victim = |signal: &str| signal.rsplit('/').next() == Some(outage.victim.as_str());
     let own = |signal: &str| signal.split('/').next() == Some(outage.victim.as_str());
     let troubled = |changes: &[Change]| {
@@ -126,15 +130,8 @@ fn chosen<'a>(
     chosen
 }
 
-fn anatomy(
-    history: &History,
-    outage: &Outage,
-    in_effect: Span,
-    until: At,
-    signal: &str,
-    changes: &[Change],
-    steady: Option<Span>,
-) -> Option<Anatomy> {
+fn anatomy(view: View<'_>, signal: &str, changes: &[Change], steady: Option<Span>) -> Anatomy {
+    let View { outage, in_effect, until, .. } = view;
     let told: Vec<(Tone, &Change)> = changes
         .iter()
         .filter(|change| change.at.hi >= in_effect.lo && change.at.lo < until)
@@ -149,17 +146,20 @@ fn anatomy(
         vec![mark(Reached::InEffect, outage.evidence.as_deref().unwrap_or("effect not seen"), in_effect)];
     let trouble_at = trouble.map(|i| told[i].1.at);
     marks.extend(
-        first_sign(history, outage, in_effect, until)
+        first_sign(view)
             .filter(|(_, at)| trouble_at.is_none_or(|trouble| at.hi < trouble.hi))
             .map(|(seen, at)| mark(Reached::FirstSign, &seen, at)),
     );
-    let mut failed_probes = 0;
+    let mut failed_probes = Vec::new();
     let mut relapses = 0;
     if let Some(trouble) = trouble {
         marks.push(mark(Reached::Trouble, &told[trouble].1.value, told[trouble].1.at));
         let before_well = &told[trouble..well.unwrap_or(told.len())];
-        failed_probes =
-            before_well.windows(2).filter(|pair| pair[0].0 == Tone::Warn && pair[1].0 == Tone::Bad).count();
+        failed_probes = before_well
+            .windows(2)
+            .filter(|pair| pair[0].0 == Tone::Warn && pair[1].0 == Tone::Bad)
+            .map(|pair| Span { lo: pair[0].1.at.lo, hi: pair[1].1.at.hi })
+            .collect();
         if let Some(well) = well {
             let probe = before_well.last().filter(|(tone, _)| *tone == Tone::Warn);
             marks.extend(probe.map(|(_, change)| mark(Reached::Probe, &change.value, change.at)));
@@ -172,7 +172,7 @@ fn anatomy(
             );
         }
     }
-    Some(Anatomy {
+    Anatomy {
         what: outage.what.clone(),
         signal: signal.to_owned(),
         in_effect,
@@ -180,12 +180,12 @@ fn anatomy(
         marks,
         failed_probes,
         relapses,
-    })
+    }
 }
 
 /// The first thing that showed the fault to anyone but its victim: an answer of a class not seen
 /// before, or a signal that left its good state.
-fn first_sign(history: &History, outage: &Outage, in_effect: Span, until: At) -> Option<(String, Span)> {
+fn first_sign(View { history, outage, in_effect, until }: View<'_>) -> Option<(String, Span)> {
     let mut signs = Vec::new();
     for (load, requests) in history.loads() {
         let usual: BTreeSet<&str> = requests
@@ -222,7 +222,7 @@ fn first_sign(history: &History, outage: &Outage, in_effect: Span, until: At) ->
 }
 
 /// When every signal of the steady state had its value and kept it, after the heal.
-fn settled(history: &History, scenario: &Scenario, outage: &Outage, until: At) -> Option<Span> {
+fn settled(View { history, outage, until, .. }: View<'_>, scenario: &Scenario) -> Option<Span> {
     let healed = outage.healed?;
     let mut settled = None;
     for (signal, wanted) in &scenario.steady.signals {

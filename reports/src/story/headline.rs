@@ -61,27 +61,29 @@ pub(crate) fn sentence(story: &Story<'_>) -> String {
     match story.verdict {
         Verdict::Held => format!("{circumstance}, {}{}.", all_held(findings.len()), aftermath(story)),
         Verdict::Violated => {
-            let first = violated.first().map(|finding| finding.claim.as_str()).unwrap_or_default();
-            let others = match violated.len() {
-                0 | 1 => String::new(),
-                more => format!(" (and {} more)", more - 1),
+            let foremost = match violated.as_slice() {
+                [] => String::new(),
+                [one] => format!(": {}", broken_claim(one)),
+                [first, ..] => format!(". Foremost: {}", broken_claim(first)),
             };
             let undecided = match open.len() {
                 0 => String::new(),
-                n => {
-                    format!(" {} could not be decided.", words::capital(&words::counted(n, "further claim")))
-                }
+                n => format!(" {} could not be decided.", words::counted(n, "further claim")),
             };
-            format!(
-                "{circumstance}, {} of {} did not hold: {}{others}.{undecided}",
-                violated.len(),
-                words::counted(findings.len(), "claim"),
-                words::printable(first)
-            )
+            let claims = words::counted(findings.len(), "claim");
+            format!("{circumstance}, {} of {claims} did not hold{foremost}.{undecided}", violated.len())
         }
         Verdict::Inconclusive => {
             format!("This run proves nothing either way: {}.", why_inconclusive(story, &open))
         }
+    }
+}
+
+fn broken_claim(finding: &Finding) -> String {
+    let claim = words::printable(&finding.claim);
+    match finding.why.len() {
+        1..=80 => format!("{claim} ({})", words::printable(&finding.why)),
+        _ => claim,
     }
 }
 
@@ -121,7 +123,7 @@ fn circumstance(story: &Story<'_>) -> String {
         }
     }
     let mut parts: Vec<String> =
-        broken.iter().map(|(what, lasted)| format!("{what} for {}", words::duration(*lasted))).collect();
+        broken.iter().map(|(what, lasted)| format!("{what} for {}", words::about(*lasted))).collect();
     parts.extend(story.blows.iter().map(|blow| blow.what.clone()));
     parts.dedup();
     if parts.len() > 3 {
@@ -143,7 +145,7 @@ fn aftermath(story: &Story<'_>) -> String {
         let steady = story.anatomies.iter().filter_map(super::Anatomy::steady).map(|at| at.hi).max();
         match back.zip(steady) {
             Some((back, steady)) => {
-                let took = words::duration(steady.saturating_since(back));
+                let took = words::about(steady.saturating_since(back));
                 out = format!("; it was steady again at most {took} after the heal");
             }
             None => out.push_str("; the steady state was there in the end"),

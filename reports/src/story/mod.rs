@@ -8,6 +8,8 @@ pub(crate) mod chronicle;
 pub(crate) mod headline;
 pub(crate) mod outages;
 pub(crate) mod ribbons;
+#[cfg(test)]
+mod tests;
 pub(crate) mod traffic;
 
 use std::time::Duration;

@@ -44,7 +44,7 @@ pub(crate) fn stretches(changes: &[Change], end: At, finest: std::time::Duration
         let short = until.hi.saturating_since(change.at.lo) < finest;
         match out.last_mut() {
             Some(last) if matches!(&last.value, Value::One(value) if *value == change.value) => {
-                last.until = until
+                last.until = until;
             }
             Some(Stretch { value: Value::Many(count), until: last, .. }) if short => {
                 *count += 1;
