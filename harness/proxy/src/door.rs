@@ -34,8 +34,9 @@ fn listening(addr: SocketAddr, runtime: &Handle) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// What a door is made of, taken before it is moved.
 #[derive(Debug)]
-struct Sockets {
+pub(crate) struct Sockets {
     addr: SocketAddr,
     listener: Option<TcpListener>,
     /// Only Linux lets a listener share the port with it.
@@ -94,6 +95,16 @@ impl Door {
     /// From now on connections are refused, those in the backlog are reset.
     pub(crate) fn close(&self) {
         drop(self.sockets.lock().listener.take());
+    }
+
+    /// Takes the sockets that [`Door::replace`] moves to.
+    pub(crate) fn prepare(&self, addr: SocketAddr, open: bool) -> io::Result<Sockets> {
+        Sockets::bind(addr, open, &self.runtime)
+    }
+
+    pub(crate) fn replace(&self, sockets: Sockets) {
+        *self.sockets.lock() = sockets;
+        self.opened.wake();
     }
 
     /// Moves to another address; when that can't be had, everything stays as it was.

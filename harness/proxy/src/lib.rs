@@ -38,6 +38,8 @@
 //! | `plan`, `draw` | which toxics are in force, and on which connections |
 //! | `wire/` | the shell of a connection: sockets, lanes, dialing, parting |
 //! | `door` | the listener that really closes |
+//! | `set`, `api/`, `json` | many proxies by name, and Toxiproxy's HTTP API over them: [`Server`] |
+//! | `client/` | the typed client of either: [`Client`] |
 //! | `connections`, `counters`, `exchanges`, `limits` | the book, the numbers, the bounds |
 //!
 //! Start with `stage`, then `toxics/latency`, `chain`, `wire`.
@@ -45,28 +47,35 @@
 //! Toxics that draw, delay or hold do so per connection and direction in state machines without clock or socket; only
 //! `wire` and `door` touch the system.
 
+mod api;
 mod chain;
+mod client;
 mod clock;
 mod connections;
 mod counters;
 mod door;
 mod draw;
 mod exchanges;
+mod json;
 mod limits;
 mod plan;
 mod proxy;
 mod queue;
+mod set;
 mod stage;
 mod toxic;
 mod toxics;
 mod wire;
 
+pub use api::{Server, TOXIPROXY_VERSION};
+pub use client::{Client, ClientError, ProxySpec, ProxyState};
 pub use connections::{Connection, Cut, End};
 pub use counters::{Counters, StreamCounters};
 pub use exchanges::ExchangeGauge;
 pub use limits::Limits;
 pub use plan::FaultId;
 pub use proxy::{Held, ListenError, Proxy, Refused};
+pub use set::{ProxySet, SetError};
 pub use toxic::{Effect, InvalidToxic, Stream, Toxic};
 pub use toxics::{
     answer::Answer, bandwidth::Bandwidth, black_hole::BlackHole, half_open::HalfOpen, latency::Latency,

@@ -5,7 +5,7 @@
 use crate::clock;
 use crate::connections::{Connection, Connections, Cut};
 use crate::counters::{Counters, Tally};
-use crate::door::Door;
+use crate::door::{Door, Sockets};
 use crate::exchanges::{ExchangeGauge, Exchanges};
 use crate::limits::Limits;
 use crate::plan::{Active, Control, FaultId, Plan};
@@ -30,8 +30,8 @@ const BREATHER: Duration = Duration::from_millis(10);
 /// Why a proxy cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The address is taken, or not one of this machine.
-    #[error("listen tcp {addr}: {source}. Give port 0 for a free one, or end what holds the port")]
+    /// The address is taken (give port 0 for a free one), or not one of this machine.
+    #[error("listen tcp {addr}: {source}")]
     Bind {
         /// Where it was to listen.
         addr: SocketAddr,
@@ -41,9 +41,9 @@ pub enum ListenError {
     /// Names are 1 to 200 visible characters without `/`, `?`, `#` or `%`.
     #[error("proxy name {0:?} cannot stand in a path")]
     Name(String),
-    /// There is nothing to connect to.
-    #[error("the upstream is empty: give host:port")]
-    NoUpstream,
+    /// It cannot be connected to.
+    #[error("upstream {0:?} is not host:port")]
+    Upstream(String),
     /// Connections are carried by tasks.
     #[error("a proxy needs a tokio runtime: call this inside one")]
     NoRuntime,
@@ -126,16 +126,14 @@ impl Proxy {
         if !is_name(&name) {
             return Err(ListenError::Name(name));
         }
-        if upstream.is_empty() {
-            return Err(ListenError::NoUpstream);
-        }
+        let target = parse_target(upstream)?;
         let runtime = Handle::try_current().map_err(|_| ListenError::NoRuntime)?;
         let door = Door::new(listen, open, runtime.clone())
             .map_err(|source| ListenError::Bind { addr: listen, source })?;
         let edge = Arc::new(Edge {
             seed,
             limits,
-            target: RwLock::new(Target::new(upstream)),
+            target: RwLock::new(target),
             control: Control::default(),
             tally: Tally::default(),
             exchanges: Arc::new(Exchanges::default()),
@@ -192,10 +190,20 @@ impl Proxy {
     /// Replaces effect and toxicity of the toxic called `name`. What it holds back it goes on holding under the new
     /// terms; the effect must stay of its type.
     pub fn update(&self, name: &str, effect: Effect, toxicity: f32) -> Result<Toxic, Refused> {
+        self.revise(name, |_| Ok((effect, toxicity)))
+    }
+
+    /// Replaces them by what `revise` makes of the toxic as it is.
+    pub(crate) fn revise(
+        &self,
+        name: &str,
+        revise: impl FnOnce(&Toxic) -> Result<(Effect, f32), InvalidToxic>,
+    ) -> Result<Toxic, Refused> {
         self.shared.edge.control.edit(|plan| {
             let Some(active) = plan.active.iter_mut().find(|a| a.toxic.name == name) else {
                 return Err(Refused::NotFound);
             };
+            let (effect, toxicity) = revise(&active.toxic)?;
             if active.toxic.effect.type_name() != effect.type_name() {
                 return Err(InvalidToxic::Type.into());
             }
@@ -267,18 +275,42 @@ impl Proxy {
     /// Moves listener and upstream, and cuts what is established in order. When the new address cannot be had,
     /// nothing changes.
     pub fn repoint(&self, listen: SocketAddr, upstream: &str, open: bool) -> Result<(), ListenError> {
-        if upstream.is_empty() {
-            return Err(ListenError::NoUpstream);
-        }
-        let bind = |source| ListenError::Bind { addr: listen, source };
         if listen == self.addr() {
-            if open { self.shared.door.open().map_err(bind)? } else { self.shared.door.close() }
-        } else {
-            self.shared.door.rebind(listen, open).map_err(bind)?;
+            self.commit(self.prepare(listen, upstream, open)?);
+            return Ok(());
         }
-        *self.shared.edge.target.write() = Target::new(upstream);
-        self.cut(Cut::Fin);
+        let target = parse_target(upstream)?;
+        self.shared.door.rebind(listen, open).map_err(|source| ListenError::Bind { addr: listen, source })?;
+        self.commit(Move { sockets: None, target, open });
         Ok(())
+    }
+
+    /// Takes everything that a move needs, and changes nothing yet.
+    pub(crate) fn prepare(
+        &self,
+        listen: SocketAddr,
+        upstream: &str,
+        open: bool,
+    ) -> Result<Move, ListenError> {
+        let target = parse_target(upstream)?;
+        let stays = listen == self.addr() && (!open || !self.refuses());
+        let sockets = if stays {
+            None
+        } else {
+            let taken = self.shared.door.prepare(listen, open);
+            Some(taken.map_err(|source| ListenError::Bind { addr: listen, source })?)
+        };
+        Ok(Move { sockets, target, open })
+    }
+
+    pub(crate) fn commit(&self, prepared: Move) {
+        if let Some(sockets) = prepared.sockets {
+            self.shared.door.replace(sockets);
+        } else if !prepared.open {
+            self.shared.door.close();
+        }
+        *self.shared.edge.target.write() = prepared.target;
+        self.cut(Cut::Fin);
     }
 
     /// What it has counted.
@@ -313,6 +345,18 @@ impl Proxy {
     pub fn connections(&self) -> Vec<Connection> {
         self.shared.edge.connections.log()
     }
+}
+
+fn parse_target(upstream: &str) -> Result<Target, ListenError> {
+    Target::parse(upstream).ok_or_else(|| ListenError::Upstream(upstream.to_owned()))
+}
+
+/// A move that can no longer fail.
+#[derive(Debug)]
+pub(crate) struct Move {
+    sockets: Option<Sockets>,
+    target: Target,
+    open: bool,
 }
 
 /// Keeps a toxic in force; dropped, it heals it.

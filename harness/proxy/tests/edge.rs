@@ -2,6 +2,8 @@
 //!
 //! Method: every test first shows the edge whole, then that the fault took effect on traffic, then what must hold.
 
+#![expect(clippy::unwrap_used, reason = "a test's unwrap is its assertion")]
+
 #[path = "edge/answers.rs"]
 mod answers;
 #[path = "edge/control.rs"]

@@ -14,8 +14,12 @@ use tokio::net::TcpStream;
 pub(crate) struct Target(String);
 
 impl Target {
-    pub(crate) fn new(address: &str) -> Self {
-        Self(address.to_owned())
+    /// Only what can be connected to: a port, and no blanks.
+    pub(crate) fn parse(address: &str) -> Option<Self> {
+        let (host, port) = address.rsplit_once(':')?;
+        let port: u16 = port.parse().ok()?;
+        let plausible = host.len() <= 255 && !host.contains(|c: char| c.is_whitespace() || c.is_control());
+        (port > 0 && plausible).then(|| Self(address.to_owned()))
     }
 
     async fn connect(self) -> io::Result<TcpStream> {
@@ -74,6 +78,21 @@ impl Upstream {
         match self {
             Self::Up(socket) => Some(socket),
             Self::Absent | Self::Dialing(_) | Self::Failed | Self::Gone => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_host_and_port_is_a_target() {
+        for good in ["127.0.0.1:80", "[::1]:80", ":80", "opa:8181", "a.b.c:65535"] {
+            assert_eq!(Target::parse(good).map(|t| t.to_string()).as_deref(), Some(good));
+        }
+        for bad in ["", "opa", "opa:", "opa:0", "opa:65536", "opa:http", "o pa:1", "opa:1\n"] {
+            assert_eq!(Target::parse(bad), None, "{bad:?}");
         }
     }
 }

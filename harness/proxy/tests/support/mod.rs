@@ -12,26 +12,26 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A free port of loopback.
-pub const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+pub(crate) const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// Longer than anything here takes; what runs into it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// So long nothing must come where nothing may come.
-pub const QUIET: Duration = Duration::from_millis(150);
+pub(crate) const QUIET: Duration = Duration::from_millis(150);
 
 #[expect(clippy::disallowed_methods, reason = "these tests measure real time")]
-pub fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// What is expected to happen, does so before patience ends.
-pub async fn soon<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, what).await.expect("did not happen in time")
 }
 
 /// Asks again until it is so.
-pub async fn until(mut so: impl FnMut() -> bool) {
+pub(crate) async fn until(mut so: impl FnMut() -> bool) {
     soon(async {
         while !so() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -41,8 +41,8 @@ pub async fn until(mut so: impl FnMut() -> bool) {
 }
 
 /// A server on a free port; it and all its connections end with the value.
-pub struct Upstream {
-    pub addr: SocketAddr,
+pub(crate) struct Upstream {
+    pub(crate) addr: SocketAddr,
     accepted: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
@@ -54,7 +54,7 @@ impl Drop for Upstream {
 }
 
 impl Upstream {
-    pub async fn serving<F, Fut>(serve: F) -> Self
+    pub(crate) async fn serving<F, Fut>(serve: F) -> Self
     where
         F: Fn(TcpStream) -> Fut + Send + 'static,
         Fut: Future<Output = io::Result<()>> + Send + 'static,
@@ -78,12 +78,12 @@ impl Upstream {
     }
 
     /// Connections accepted so far.
-    pub fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 
     /// Sends back what it gets, and its FIN after the client's.
-    pub async fn echo() -> Self {
+    pub(crate) async fn echo() -> Self {
         Self::serving(|mut socket| async move {
             let (mut from, mut to) = socket.split();
             tokio::io::copy(&mut from, &mut to).await?;
@@ -93,7 +93,7 @@ impl Upstream {
     }
 
     /// Reads everything up to the FIN, then answers with the number of bytes and ends.
-    pub async fn counting() -> Self {
+    pub(crate) async fn counting() -> Self {
         Self::serving(|mut socket| async move {
             let mut all = Vec::new();
             socket.read_to_end(&mut all).await?;
@@ -104,7 +104,7 @@ impl Upstream {
     }
 
     /// Sends at once what it was given, then ends.
-    pub async fn sending(bytes: Vec<u8>) -> Self {
+    pub(crate) async fn sending(bytes: Vec<u8>) -> Self {
         Self::serving(move |mut socket| {
             let bytes = bytes.clone();
             async move {
@@ -118,7 +118,7 @@ impl Upstream {
     }
 
     /// Reads and never says a word.
-    pub async fn mute() -> Self {
+    pub(crate) async fn mute() -> Self {
         Self::serving(|mut socket| async move {
             let mut sunk = [0; 4096];
             while socket.read(&mut sunk).await? > 0 {}
@@ -128,7 +128,7 @@ impl Upstream {
     }
 
     /// Answers every HTTP request with 200 and `real`.
-    pub async fn http() -> Self {
+    pub(crate) async fn http() -> Self {
         Self::serving(|mut socket| async move {
             let mut buffer = [0; 4096];
             while socket.read(&mut buffer).await? > 0 {
@@ -141,14 +141,14 @@ impl Upstream {
 }
 
 /// A client's connection.
-pub async fn connect(addr: SocketAddr) -> TcpStream {
+pub(crate) async fn connect(addr: SocketAddr) -> TcpStream {
     let socket = soon(TcpStream::connect(addr)).await.unwrap();
     socket.set_nodelay(true).unwrap();
     socket
 }
 
 /// Sends `bytes` and waits for as many back.
-pub async fn echo(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) async fn echo(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
     soon(async {
         socket.write_all(bytes).await?;
         let mut back = vec![0; bytes.len()];
@@ -159,21 +159,21 @@ pub async fn echo(socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// Nothing comes, no byte, no end.
-pub async fn assert_silent(socket: &mut TcpStream) {
+pub(crate) async fn assert_silent(socket: &mut TcpStream) {
     let mut byte = [0];
     let got = tokio::time::timeout(QUIET, socket.read(&mut byte)).await;
     assert!(got.is_err(), "something came: {got:?}");
 }
 
 /// The end of the stream comes, in order, with nothing ahead of it.
-pub async fn assert_fin(socket: &mut TcpStream) {
+pub(crate) async fn assert_fin(socket: &mut TcpStream) {
     let mut byte = [0];
     let got = soon(socket.read(&mut byte)).await;
     assert!(matches!(got, Ok(0)), "no FIN but {got:?}");
 }
 
 /// A reset comes.
-pub async fn assert_rst(socket: &mut TcpStream) {
+pub(crate) async fn assert_rst(socket: &mut TcpStream) {
     let mut byte = [0; 64];
     let got = soon(async {
         loop {
@@ -188,7 +188,7 @@ pub async fn assert_rst(socket: &mut TcpStream) {
 }
 
 /// A new connection is refused.
-pub async fn assert_refused(addr: SocketAddr) {
+pub(crate) async fn assert_refused(addr: SocketAddr) {
     let got = soon(TcpStream::connect(addr)).await.map(|_| ()).map_err(|e| e.kind());
     assert_eq!(got, Err(io::ErrorKind::ConnectionRefused));
 }
