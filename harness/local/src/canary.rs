@@ -1,0 +1,292 @@
+//! A harmless exchange over a fresh connection: what a caller would meet now.
+//!
+//! Always a fresh one: a kept connection hides faults.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::clock::instant;
+
+/// The most of an answer that is read.
+const ANSWER_LIMIT: usize = 1024 * 1024;
+const MOST_HEADERS: usize = 100;
+
+/// What to say to a service to hear from it without disturbing it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Canary {
+    /// An HTTP GET of this path. Whatever the status, it is an answer.
+    Http(String),
+    /// These bytes, to which a service says something at once: `PING\r\n`.
+    Bytes(Vec<u8>),
+}
+
+/// What became of a canary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The connection was refused.
+    Refused,
+    /// A whole answer came.
+    Answered(Heard),
+    /// The connection stands, and the answer, or the rest of it, did not come in time.
+    Silent(Heard),
+    /// The connection ended before the answer was whole.
+    Ended {
+        /// What came before.
+        heard: Heard,
+        /// Whether it ended by a reset, not in order.
+        reset: bool,
+    },
+    /// There was no connection, for another reason.
+    Unreachable(String),
+}
+
+/// What came back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The HTTP status.
+    pub status: Option<u16>,
+    /// The HTTP body; for other protocols all of the answer.
+    pub body: Vec<u8>,
+    /// Bytes in all, headers included.
+    pub bytes: usize,
+    /// In how many pieces they were read.
+    pub pieces: usize,
+    /// Real time from the beginning to the first byte.
+    pub first_byte: Duration,
+    /// Real time from the beginning to the end of it all.
+    pub whole: Duration,
+}
+
+impl Outcome {
+    /// The answer, if it was whole.
+    pub fn answer(&self) -> Option<&Heard> {
+        match self {
+            Self::Answered(heard) => Some(heard),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused => f.write_str("connection refused"),
+            Self::Answered(Heard { status: Some(status), whole, .. }) => {
+                write!(f, "status {status} after {whole:.1?}")
+            }
+            Self::Answered(heard) => write!(f, "answered after {:.1?}", heard.whole),
+            Self::Silent(heard) => {
+                write!(f, "accepted, then silent for {:.1?} after {} bytes", heard.whole, heard.bytes)
+            }
+            Self::Ended { heard, reset } => {
+                let how = if *reset { "reset" } else { "closed" };
+                write!(f, "accepted, then {how} after {} bytes", heard.bytes)
+            }
+            Self::Unreachable(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Canary {
+    /// The bytes that are sent; an HTTP request carries `padding` more of them in a header nobody reads.
+    pub(crate) fn request(&self, padding: usize, keep: bool) -> Vec<u8> {
+        match self {
+            Self::Http(path) => {
+                let connection = if keep { "keep-alive" } else { "close" };
+                let mut request =
+                    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\n");
+                if padding > 0 {
+                    request += &format!("x-canary-padding: {}\r\n", "x".repeat(padding));
+                }
+                (request + "\r\n").into_bytes()
+            }
+            Self::Bytes(bytes) => bytes.clone(),
+        }
+    }
+
+    /// Sends one to `address` and waits for the whole answer, at most for `limit` of real time.
+    pub async fn send(&self, address: SocketAddr, padding: usize, limit: Duration) -> Outcome {
+        let began = instant();
+        let mut listening = Listening { canary: self, heard: Heard::default(), answer: Vec::new() };
+        let outcome = timeout(limit, async {
+            let mut stream = match TcpStream::connect(address).await {
+                Ok(stream) => stream,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Outcome::Refused,
+                Err(error) => return Outcome::Unreachable(error.to_string()),
+            };
+            match listening.converse(&mut stream, &self.request(padding, false), began).await {
+                Ok(true) => Outcome::Answered(listening.heard.clone()),
+                Ok(false) => Outcome::Ended { heard: listening.heard.clone(), reset: false },
+                Err(_) => Outcome::Ended { heard: listening.heard.clone(), reset: true },
+            }
+        });
+        let outcome = outcome.await;
+        let whole = instant() - began;
+        match outcome {
+            Ok(Outcome::Answered(heard)) => Outcome::Answered(Heard { whole, ..heard }),
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Silent(Heard { whole, ..listening.heard }),
+        }
+    }
+
+    /// A connection on which a canary was just answered and which goes on; `None` when there is none
+    /// to be had within `limit`.
+    pub(crate) async fn keep(&self, address: SocketAddr, limit: Duration) -> Option<TcpStream> {
+        timeout(limit, async {
+            let mut stream = TcpStream::connect(address).await.ok()?;
+            let mut listening = Listening { canary: self, heard: Heard::default(), answer: Vec::new() };
+            let answered = listening.converse(&mut stream, &self.request(0, true), instant()).await;
+            answered.is_ok_and(|whole| whole).then_some(stream)
+        })
+        .await
+        .ok()
+        .flatten()
+    }
+}
+
+struct Listening<'a> {
+    canary: &'a Canary,
+    heard: Heard,
+    answer: Vec<u8>,
+}
+
+impl Listening<'_> {
+    /// Returns whether the answer was whole when it ended.
+    async fn converse(
+        &mut self,
+        stream: &mut TcpStream,
+        request: &[u8],
+        began: std::time::Instant,
+    ) -> io::Result<bool> {
+        let (mut read, mut write) = stream.split();
+        let mut request = request;
+        let mut buffer = [0; 4096];
+        loop {
+            tokio::select! {
+                biased;
+                received = read.read(&mut buffer) => {
+                    let received = received?;
+                    let now = instant() - began;
+                    if received == 0 {
+                        return Ok(self.is_whole(true));
+                    }
+                    if self.heard.bytes == 0 {
+                        self.heard.first_byte = now;
+                    }
+                    self.heard.bytes += received;
+                    self.heard.pieces += 1;
+                    self.answer.extend_from_slice(&buffer[..received]);
+                    if self.is_whole(false) || self.answer.len() > ANSWER_LIMIT {
+                        return Ok(true);
+                    }
+                }
+                written = write.write(request), if !request.is_empty() => {
+                    request = &request[written?..];
+                }
+            }
+        }
+    }
+
+    /// Whether the answer is complete; `ended` tells that nothing more will come.
+    fn is_whole(&mut self, ended: bool) -> bool {
+        if matches!(self.canary, Canary::Bytes(_)) {
+            self.heard.body.clone_from(&self.answer);
+            return !self.answer.is_empty();
+        }
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        let Ok(httparse::Status::Complete(head)) = response.parse(&self.answer) else { return false };
+        let header = |name: &str| {
+            let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+            std::str::from_utf8(found.value).ok()
+        };
+        let body = &self.answer[head..];
+        let whole = match header("content-length").and_then(|length| length.trim().parse::<usize>().ok()) {
+            Some(length) => body.len() >= length,
+            None if header("transfer-encoding").is_some() => body.ends_with(b"0\r\n\r\n"),
+            None => ended,
+        };
+        self.heard.status = response.code;
+        self.heard.body = body.to_vec();
+        whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(300);
+
+    /// Answers one connection with these pieces, `pause` apart, and then ends or holds it.
+    async fn answering(pieces: &'static [&'static str], pause: Duration, hold: bool) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            for piece in pieces {
+                stream.write_all(piece.as_bytes()).await.unwrap();
+                tokio::time::sleep(pause).await;
+            }
+            if hold {
+                std::future::pending::<()>().await;
+            }
+        });
+        address
+    }
+
+    async fn meet(pieces: &'static [&'static str], pause: Duration, hold: bool) -> Outcome {
+        Canary::Http("/health".into()).send(answering(pieces, pause, hold).await, 0, LIMIT).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_whole_by_its_length_its_chunks_or_its_end() {
+        for pieces in [
+            &["HTTP/1.1 503 Down\r\ncontent-length: 2\r\n\r\n", "no"][..],
+            &["HTTP/1.1 503 Down\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"],
+        ] {
+            let outcome = meet(pieces, Duration::ZERO, true).await;
+            assert_eq!(outcome.answer().unwrap().status, Some(503), "{outcome}");
+        }
+        let outcome = meet(&["HTTP/1.1 200 OK\r\n\r\nto the end"], Duration::ZERO, false).await;
+        assert_eq!(outcome.answer().unwrap().body, b"to the end");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_late_or_in_pieces_is_timed() {
+        let pause = Duration::from_millis(40);
+        let outcome = meet(&["HTTP/1.1 200 OK\r\n", "content-length: 0\r\n\r\n"], pause, true).await;
+        let heard = outcome.answer().unwrap();
+        assert!(heard.pieces >= 2 && heard.whole >= pause && heard.first_byte < heard.whole, "{heard:?}");
+    }
+
+    #[tokio::test]
+    async fn a_cut_answer_silence_and_refusal_are_told_apart() {
+        let cut = meet(&["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"], Duration::ZERO, false).await;
+        assert!(matches!(&cut, Outcome::Ended { heard, .. } if heard.bytes > 0), "{cut}");
+        let silent = meet(&[], Duration::ZERO, true).await;
+        assert!(
+            matches!(&silent, Outcome::Silent(heard) if heard.bytes == 0 && heard.whole >= LIMIT),
+            "{silent}"
+        );
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(Canary::Http("/".into()).send(gone, 0, LIMIT).await, Outcome::Refused);
+    }
+
+    #[tokio::test]
+    async fn bytes_are_answered_by_bytes() {
+        let address = answering(&["+PONG\r\n"], Duration::ZERO, true).await;
+        let outcome = Canary::Bytes(b"PING\r\n".to_vec()).send(address, 0, LIMIT).await;
+        assert_eq!(outcome.answer().unwrap().body, b"+PONG\r\n");
+    }
+}

@@ -1,0 +1,122 @@
+//! Breaking and mending one edge, and showing both.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use harness_core::fault::{Edge, Fault};
+use harness_core::world::{Evidence, WorldError};
+use harness_proxy::{Cut, Proxy};
+use tokio::io::AsyncReadExt;
+use tokio::time::{sleep, timeout};
+
+use crate::canary::{Canary, Outcome};
+use crate::clock::Clock;
+use crate::effect::{Means, evidence, look, means};
+
+/// How long an undisturbed canary may take.
+const UNDISTURBED: Duration = Duration::from_millis(500);
+/// How long a healed edge may take to carry canaries again.
+const MENDED: Duration = Duration::from_secs(5);
+/// How long a connection may outlive its cutting.
+const CUT: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// An edge with what it takes to look at it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Breakable<'a> {
+    pub(crate) edge: &'a Edge,
+    pub(crate) proxy: &'a Proxy,
+    /// The far end: the called service itself.
+    pub(crate) service: SocketAddr,
+    pub(crate) canary: &'a Canary,
+    pub(crate) clock: &'a Clock,
+}
+
+impl Breakable<'_> {
+    /// Breaks the edge; `name` names the fault.
+    pub(crate) fn inject(&self, name: &str, fault: &Fault) -> Result<(), WorldError> {
+        match means(fault, self.clock).map_err(WorldError::Failed)? {
+            Means::Refuse => {
+                self.proxy.refuse(true).map_err(|error| self.failed(error))?;
+                self.proxy.cut(Cut::Fin);
+            }
+            Means::Toxic(toxic) => {
+                self.proxy.add(toxic.named(toxic_name(name))).map_err(|error| self.failed(error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What shows that the fault is in effect, if anything does.
+    pub(crate) async fn evidence(&self, fault: &Fault) -> Option<Evidence> {
+        let direct = self.canary.send(self.service, 0, UNDISTURBED).await;
+        let look = look(fault, self.clock, &direct);
+        for _ in 0..look.tries {
+            let through = self.canary.send(self.proxy.addr(), look.padding, look.limit).await;
+            if let Some(shown) = evidence(fault, self.clock, self.canary, look, &direct, &through) {
+                return Some(Evidence(shown));
+            }
+        }
+        None
+    }
+
+    /// Takes the fault off the edge.
+    pub(crate) fn lift(&self, name: &str, fault: &Fault) -> Result<(), WorldError> {
+        match fault {
+            Fault::Refuse(_) => self.proxy.refuse(false).map_err(|error| self.failed(error)),
+            _ => {
+                self.proxy.remove_named(&toxic_name(name));
+                Ok(())
+            }
+        }
+    }
+
+    /// Completes when the edge carries what goes past it: then nothing of the fault is left.
+    pub(crate) async fn mended(&self) -> Result<Evidence, WorldError> {
+        let mut through = Outcome::Refused;
+        let carried = async {
+            loop {
+                let direct = self.canary.send(self.service, 0, UNDISTURBED).await;
+                through = self.canary.send(self.proxy.addr(), 0, UNDISTURBED).await;
+                let (Some(wanted), Some(got)) = (direct.answer(), through.answer()) else {
+                    if direct.answer().is_none() && through != Outcome::Refused {
+                        let service = &self.edge.to;
+                        return Evidence(format!("the edge takes connections; {service} itself: {direct}"));
+                    }
+                    sleep(LOOK).await;
+                    continue;
+                };
+                if wanted.status == got.status {
+                    return Evidence(format!("a canary over the edge: {through}; past it: {direct}"));
+                }
+                sleep(LOOK).await;
+            }
+        };
+        if let Ok(evidence) = timeout(MENDED, carried).await {
+            return Ok(evidence);
+        }
+        Err(WorldError::Failed(format!(
+            "{} was healed {MENDED:?} ago, and a canary over it: {through}",
+            self.edge
+        )))
+    }
+
+    /// Ends every connection of the edge. What is shown is the end of a connection made for it.
+    pub(crate) async fn cut(&self) -> Option<Evidence> {
+        let witness = self.canary.keep(self.proxy.addr(), UNDISTURBED).await;
+        let cut = self.proxy.cut(Cut::Rst);
+        let mut byte = [0];
+        let ended = timeout(CUT, async { witness?.read(&mut byte).await.err() }).await.ok().flatten()?;
+        Some(Evidence(format!("{cut} connections reset; the canary's own: {ended}")))
+    }
+
+    fn failed(&self, error: impl std::fmt::Display) -> WorldError {
+        WorldError::Failed(format!("{}: {error}", self.edge))
+    }
+}
+
+/// A name that any proxy takes: scenarios may name their faults as they like.
+fn toxic_name(fault: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    format!("fault-{}", fault.chars().map(plain).take(150).collect::<String>())
+}

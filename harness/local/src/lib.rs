@@ -1,0 +1,54 @@
+//! The world of processes: services as children on 127.0.0.1, edges as fault proxies in this process.
+//!
+//! ```text
+//!                 LocalSystem::plan ──► ServiceSpec, Site::via       what to run, which edges there are
+//!                        │
+//!   LocalWorld ──► topology ──► service ──► process ──► lines ──► LocalSystem::on_log
+//!     (World)         │            │           │
+//!                     │          ports      procfs (which process a pid means)
+//!                     └─► edge ──► harness_proxy ◄── canary ── effect (what shows that a fault works)
+//!
+//!   reaper (a process of its own) ◄── deathwatch ── whatever was started, should this process die
+//! ```
+//!
+//! Start at [`LocalSystem`], what a system tells of itself, and [`LocalWorld`], what is made of it.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | [`system`], [`site`] | what a system must tell; the ground it stands on |
+//! | [`world`], `topology` | the world of one run; its parts brought up, broken, mended, taken down |
+//! | `service`, [`process`], [`lines`] | a service over its restarts; a child in its own group; what it prints |
+//! | `edge`, `effect`, [`canary`] | breaking an edge; what shows it; a harmless exchange |
+//! | [`ports`], [`listener`] | ports that stay a service's own; who listens where |
+//! | [`reaper`], [`deathwatch`], [`procfs`] | nothing outlives its owner, however it ends |
+//! | [`undo`] | how another process undoes a fault |
+//! | [`clock`], [`heartbeat`] | system time; whether the machine kept going |
+//!
+//! Bounds of a scenario are in system time, bounds of the machine (how long a process may take to
+//! start) in real time: compressing a run makes nobody's machine faster.
+
+pub mod canary;
+pub mod clock;
+pub mod deathwatch;
+mod edge;
+mod effect;
+pub mod heartbeat;
+pub mod lines;
+pub mod listener;
+pub mod ports;
+pub mod process;
+pub mod procfs;
+pub mod reaper;
+mod service;
+pub mod site;
+pub mod system;
+mod topology;
+pub mod undo;
+pub mod world;
+
+pub use canary::Canary;
+pub use deathwatch::WatcherCommand;
+pub use lines::LogLine;
+pub use site::Site;
+pub use system::{LocalSystem, Ready, ServiceSpec};
+pub use world::{LocalConfig, LocalWorld};

@@ -1,0 +1,75 @@
+//! A service: HTTP, one thread a connection, connections kept, 200 to everything.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+/// The size of every answer's body, in bytes.
+pub(crate) const BODY: usize = 400;
+
+pub(crate) fn serve(words: &[String]) -> ExitCode {
+    let [address, quirks @ ..] = words else { return ExitCode::FAILURE };
+    let has = |quirk: &str| quirks.iter().any(|word| word == quirk);
+    if has("fails") {
+        eprintln!("the cupboard is bare");
+        return ExitCode::from(3);
+    }
+    if has("mute") {
+        (0..100).for_each(|n| println!("still thinking, {n}"));
+        sleep_forever();
+    }
+    if has("daemon") {
+        // Leaves the group, the session and the parent; the mark in its environment stays.
+        let mut daemon = Command::new("setsid");
+        daemon.args(["--fork", "sleep", "3600"]).process_group(0);
+        daemon.spawn().and_then(|mut daemon| daemon.wait()).expect("setsid is there");
+    }
+    let listener = match TcpListener::bind(address) {
+        Ok(listener) => listener,
+        Err(error) => {
+            eprintln!("{address}: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("listening on {address}");
+    if has("flood") {
+        std::thread::spawn(|| (0u64..).for_each(|n| println!("line {n} {}", "x".repeat(100))));
+    }
+    if has("dies") {
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            std::process::exit(9);
+        });
+    }
+    for stream in listener.incoming().flatten() {
+        std::thread::spawn(move || answer(stream));
+    }
+    ExitCode::SUCCESS
+}
+
+fn answer(mut stream: TcpStream) {
+    let Ok(reading) = stream.try_clone() else { return };
+    let mut lines = BufReader::new(reading).lines();
+    loop {
+        let mut keep = true;
+        loop {
+            match lines.next() {
+                Some(Ok(line)) if line.is_empty() => break,
+                Some(Ok(line)) => keep &= line != "connection: close",
+                _ => return,
+            }
+        }
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {BODY}\r\n\r\n");
+        if stream.write_all((head + &"o".repeat(BODY)).as_bytes()).is_err() || !keep {
+            return;
+        }
+    }
+}
+
+pub(crate) fn sleep_forever() -> ! {
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}
