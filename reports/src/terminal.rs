@@ -154,7 +154,7 @@ impl Page {
                 .collect();
             let name = shortened(name, label);
             let pad = " ".repeat(label.saturating_sub(display_width(&name)));
-            line(&mut out, format_args!("  {name}{pad}  {marks}"));
+            line(&mut out, format_args!("  {name}{pad}  {}", marks.trim_end()));
         }
         if shown > 0 {
             let end = words::instant(story.end);

@@ -58,9 +58,15 @@ pub(crate) fn instant(at: At) -> String {
             let text = format!("{s:.2}");
             format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
         }
-        600..86_400 => format!("{}m {:02}s", whole / 60, whole % 60),
+        600..86_400 => minutes(at),
         _ => format!("{}h {:02}m", whole / 3_600, whole % 3_600 / 60),
     }
+}
+
+/// An instant of the run in minutes and seconds.
+pub(crate) fn minutes(at: At) -> String {
+    let whole = at.since_start().as_secs();
+    format!("{}m {:02}s", whole / 60, whole % 60)
 }
 
 /// When something happened, with its uncertainty.

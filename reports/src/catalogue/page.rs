@@ -60,7 +60,7 @@ fn sentence(groups: &[Group<'_>]) -> String {
     match (count(Verdict::Violated), count(Verdict::Inconclusive), groups.len()) {
         (_, _, 0) => "There are no runs yet.".into(),
         (0, 0, 1) => "The latest run held.".into(),
-        (0, 0, n) => format!("The latest runs of all {n} scenarios and worlds held."),
+        (0, 0, _) => "The latest run of every scenario held, in every world it ran in.".into(),
         (violated, open, n) => {
             let mut parts = Vec::new();
             if violated > 0 {
@@ -69,7 +69,7 @@ fn sentence(groups: &[Group<'_>]) -> String {
             if open > 0 {
                 parts.push(format!("{open} inconclusive"));
             }
-            format!("Of {n} scenarios in their worlds, the latest runs left {}.", words::list(&parts))
+            format!("Of {n} latest runs, one per scenario and world: {}.", words::list(&parts))
         }
     }
 }

@@ -11,6 +11,8 @@ use crate::words;
 
 /// The most anatomies on a page.
 const SHOWN: usize = 12;
+/// So many have their stages unfolded.
+const UNFOLDED: usize = 3;
 
 pub(crate) fn section(story: &Story<'_>) -> Markup {
     if story.anatomies.is_empty() {
@@ -21,7 +23,7 @@ pub(crate) fn section(story: &Story<'_>) -> Markup {
         section #recovery aria-labelledby="recovery-title" {
             h2 #recovery-title { "Anatomy of the recovery" }
             p.lede { "From the moment a fault took effect: when it was noticed, what was done about it, when all was well again." }
-            @for anatomy in story.anatomies.iter().take(SHOWN) { (one(story, anatomy)) }
+            @for (index, anatomy) in story.anatomies.iter().take(SHOWN).enumerate() { (one(story, anatomy, index < UNFOLDED)) }
             @if left_out > 0 {
                 p.left-out { (words::counted(left_out, "more recovery")) " not drawn; the record has them" }
             }
@@ -29,7 +31,7 @@ pub(crate) fn section(story: &Story<'_>) -> Markup {
     }
 }
 
-fn one(story: &Story<'_>, anatomy: &Anatomy) -> Markup {
+fn one(story: &Story<'_>, anatomy: &Anatomy, unfolded: bool) -> Markup {
     let last = anatomy.marks.last().map_or(anatomy.in_effect.hi, |mark| mark.at.hi);
     let complete = anatomy.marks.iter().any(|mark| mark.stage == Reached::Well);
     let until = if complete { last.max(anatomy.healed.map_or(At::START, |at| at.hi)) } else { story.end };
@@ -50,7 +52,7 @@ fn one(story: &Story<'_>, anatomy: &Anatomy) -> Markup {
                     }
                 }
             }
-            (table(anatomy))
+            @if unfolded { (table(anatomy)) } @else { details { summary { "Stages" } (table(anatomy)) } }
             p.remark { (remark(anatomy, complete)) }
         }
     }

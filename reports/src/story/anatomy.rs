@@ -87,7 +87,8 @@ pub(crate) fn anatomies(history: &History, scenario: &Scenario, outages: &[Outag
             .iter()
             .find(|next| next.victim == outage.victim && next.from() > in_effect.hi)
             .map_or(observed_until, Outage::from);
-        let view = View { history, outage, in_effect, until };
+        let undisturbed_until = outages[0].begun;
+        let view = View { history, outage, in_effect, until, undisturbed_until };
         let steady = settled(view, scenario);
         found
             .extend(chosen(view).into_iter().map(|(signal, changes)| anatomy(view, signal, changes, steady)));
@@ -102,6 +103,8 @@ struct View<'a> {
     outage: &'a Outage,
     in_effect: Span,
     until: At,
+    /// When anything was broken for the first time: what was usual is known from before.
+    undisturbed_until: At,
 }
 
 fn is_circuit(signal: &str, changes: &[Change]) -> bool {
@@ -111,7 +114,7 @@ fn is_circuit(signal: &str, changes: &[Change]) -> bool {
             .any(|change| matches!(change.value.as_str(), "HALF_OPEN" | "half-open" | "half_open"))
 }
 
-fn chosen(View { history, outage, in_effect, until }: View<'_>) -> Vec<(&str, &[Change])> {
+fn chosen(View { history, outage, in_effect, until, .. }: View<'_>) -> Vec<(&str, &[Change])> {
     let of_victim = |signal: &str| signal.rsplit('/').next() == Some(outage.victim.as_str());
     let own = |signal: &str| signal.split('/').next() == Some(outage.victim.as_str());
     let troubled = |changes: &[Change]| {
@@ -185,12 +188,14 @@ fn anatomy(view: View<'_>, signal: &str, changes: &[Change], steady: Option<Span
 
 /// The first thing that showed the fault to anyone but its victim: an answer of a class not seen
 /// before, or a signal that left its good state.
-fn first_sign(View { history, outage, in_effect, until }: View<'_>) -> Option<(String, Span)> {
+fn first_sign(
+    View { history, outage, in_effect, until, undisturbed_until }: View<'_>,
+) -> Option<(String, Span)> {
     let mut signs = Vec::new();
     for (load, requests) in history.loads() {
         let usual: BTreeSet<&str> = requests
             .iter()
-            .filter(|request| request.at.hi < outage.begun)
+            .filter(|request| request.at.hi < undisturbed_until)
             .map(|request| request.answer.class.as_str())
             .collect();
         let unusual = requests

@@ -114,16 +114,24 @@ fn why_inconclusive(story: &Story<'_>, open: &[&Finding]) -> String {
 
 /// What was broken, and for how long.
 fn circumstance(story: &Story<'_>) -> String {
-    let mut broken: Vec<(String, Duration)> = Vec::new();
+    let mut broken: Vec<(&str, usize, Duration)> = Vec::new();
     for outage in &story.outages {
         let lasted = outage.until().unwrap_or(story.end).saturating_since(outage.from());
-        match broken.iter_mut().find(|(what, _)| *what == outage.what) {
-            Some((_, total)) => *total += lasted,
-            None => broken.push((outage.what.clone(), lasted)),
+        match broken.iter_mut().find(|(what, ..)| *what == outage.what) {
+            Some((_, times, total)) => {
+                *times += 1;
+                *total += lasted;
+            }
+            None => broken.push((&outage.what, 1, lasted)),
         }
     }
-    let mut parts: Vec<String> =
-        broken.iter().map(|(what, lasted)| format!("{what} for {}", words::about(*lasted))).collect();
+    let mut parts: Vec<String> = broken
+        .iter()
+        .map(|(what, times, lasted)| match times {
+            1 => format!("{what} for {}", words::about(*lasted)),
+            _ => format!("{what} {times} times for {} altogether", words::about(*lasted)),
+        })
+        .collect();
     parts.extend(story.blows.iter().map(|blow| blow.what.clone()));
     parts.dedup();
     if parts.len() > 3 {
