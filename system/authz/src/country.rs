@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The codes in force, those that the policy reads.
 static CODES: LazyLock<BTreeSet<Country>> = LazyLock::new(|| {
-    let alpha2 = crate::policies::data()["base"]["countries"]["alpha2"].as_object();
+    let alpha2 = crate::policies::data()["reference"]["countries"]["alpha2"].as_object();
     let codes = alpha2.expect("the embedded list is keyed by alpha-3 code").keys();
     codes.map(|code| Country(code.as_bytes().try_into().expect("every code has three letters"))).collect()
 });

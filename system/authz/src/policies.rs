@@ -66,9 +66,9 @@ const MODULES: &[Module] = embedded! { Module { source }
 };
 
 const DOCUMENTS: &[Document] = embedded! { Document { json }
-    "base/countries/data.json"
-    "org/classification_equivalence/data.json"
-    "org/coi_members/data.json"
+    "reference/countries/data.json"
+    "reference/classification_equivalence/data.json"
+    "reference/coi_members/data.json"
 };
 
 /// The modules, tests left out, in the order of their paths.
@@ -158,9 +158,9 @@ mod tests {
 
     #[test]
     fn documents_stand_at_their_directories_paths() {
-        assert_eq!(data()["base"]["countries"]["alpha2"]["FRA"], "FR");
-        assert_eq!(data()["org"]["classification_equivalence"]["DEU"]["SECRET"][0], "GEHEIM");
-        assert_eq!(data()["org"]["coi_members"]["US-ONLY"], serde_json::json!(["USA"]));
+        assert_eq!(data()["reference"]["countries"]["alpha2"]["FRA"], "FR");
+        assert_eq!(data()["reference"]["classification_equivalence"]["DEU"]["SECRET"][0], "GEHEIM");
+        assert_eq!(data()["reference"]["coi_members"]["US-ONLY"], serde_json::json!(["USA"]));
     }
 
     #[test]

@@ -6,25 +6,25 @@ import data.base.types
 default held := false
 
 held if {
-	types.text(input.subject.uniqueID)
-	types.text(input.subject.clearance)
-	types.country(input.subject.countryOfAffiliation)
+	trim_space(input.subject.uniqueID) != ""
+	trim_space(input.subject.clearance) != ""
+	trim_space(input.action.operation) != ""
+	trim_space(input.resource.classification) != ""
+	data.reference.countries.alpha2[input.subject.countryOfAffiliation]
 	clearance_country
-	types.text(input.action.operation)
-	types.text(input.resource.classification)
-	release_countries
 	original_country
+	release_countries
 	encryption
 }
 
-clearance_country if is_null(object.get(input.subject, "clearanceCountry", null))
+clearance_country if object.get(input.subject, "clearanceCountry", null) == null
 
 # The alliance has terms of its own.
 clearance_country if input.subject.clearanceCountry == "NATO"
 
 clearance_country if types.country(input.subject.clearanceCountry)
 
-original_country if is_null(object.get(input.resource, "originalCountry", null))
+original_country if object.get(input.resource, "originalCountry", null) == null
 
 original_country if types.country(input.resource.originalCountry)
 
@@ -36,9 +36,7 @@ release_countries if {
 	}
 }
 
-encryption if is_null(object.get(input.resource, "encrypted", null))
-
-encryption if input.resource.encrypted == false
+encryption if object.get(input.resource, "encrypted", null) in {null, false}
 
 # The obligation of an encrypted resource is named after the resource.
 encryption if {

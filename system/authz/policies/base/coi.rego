@@ -1,41 +1,41 @@
 # Communities of interest are sets: order and repetition mean nothing.
 package base.coi
 
-import data.base.types
+# What the subject is a member of; undefined for what is no list of strings.
+memberships := {community | some community in input.subject.acpCOI} if {
+	concat("", input.subject.acpCOI)
+} else := set() if {
+	object.get(input.subject, "acpCOI", null) == null
+}
 
-memberships := {community | is_array(_memberships); some community in _memberships}
-
-required := {community | is_array(_required); some community in _required}
-
-operator := object.get(input.resource, "coiOperator", null)
+# What the resource is limited to; undefined for what is no list of strings.
+required := {community | some community in input.resource.COI} if {
+	concat("", input.resource.COI)
+} else := set() if {
+	object.get(input.resource, "COI", null) == null
+}
 
 default held := false
 
 # An operator means nothing where there is no community to combine.
 held if {
-	well_formed
+	memberships
 	count(required) == 0
 }
 
 held if {
-	well_formed
 	count(required) > 0
 	combined
 	us_only
 }
 
-well_formed if {
-	types.optional_texts(_memberships)
-	types.optional_texts(_required)
-}
-
 combined if {
-	operator in {null, "ALL"}
+	object.get(input.resource, "coiOperator", null) in {null, "ALL"}
 	count(required - memberships) == 0
 }
 
 combined if {
-	operator == "ANY"
+	input.resource.coiOperator == "ANY"
 	count(required & memberships) > 0
 }
 
@@ -43,7 +43,3 @@ combined if {
 us_only if not "US-ONLY" in required
 
 us_only if memberships == {"US-ONLY"}
-
-_memberships := object.get(input.subject, "acpCOI", null)
-
-_required := object.get(input.resource, "COI", null)

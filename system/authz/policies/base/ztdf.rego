@@ -5,7 +5,7 @@ import data.base.types
 
 default held := false
 
-held if is_null(object.get(input.resource, "ztdf", null))
+held if object.get(input.resource, "ztdf", null) == null
 
 held if {
 	types.text(input.resource.ztdf.policyHash)

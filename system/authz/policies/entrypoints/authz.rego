@@ -4,19 +4,17 @@
 # entrypoint: true
 package dive.authz
 
-import data.dive.checks
-
 default allow := false
 
-allow if checks.all_held
+allow if data.dive.checks.all_held
 
 reason := "allow" if {
 	allow
-} else := checks.first_failed
+} else := data.dive.checks.first_failed
 
 obligations := [{"type": "kas", "action": "request_key", "kaoId": concat("", ["kao-", input.resource.resourceId])}] if {
 	allow
 	input.resource.encrypted == true
 } else := []
 
-evaluation_details := {"checks": checks.outcomes}
+evaluation_details := {"checks": data.dive.checks.outcomes}

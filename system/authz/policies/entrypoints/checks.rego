@@ -1,18 +1,6 @@
 # Every check, and the order in which a failing one is the reason.
 package dive.checks
 
-import data.base.attributes
-import data.base.authentication
-import data.base.coi
-import data.base.embargo
-import data.base.releasability
-import data.base.ztdf
-import data.org.assurance
-import data.org.clearance
-import data.org.coherence
-import data.org.industry
-import data.tenant.federation
-
 order := [
 	"authentication",
 	"attributes",
@@ -33,31 +21,33 @@ order := [
 ]
 
 outcomes := {
-	"authentication": authentication.held,
-	"attributes": attributes.held,
-	"clearance": clearance.held,
-	"strength": assurance.strength,
-	"MFA": assurance.mfa,
-	"upload": releasability.upload,
-	"releasability": releasability.held,
-	"COI": coi.held,
-	"embargo": embargo.held,
-	"ZTDF": ztdf.held,
-	"industry": industry.permitted,
-	"industry cap": industry.within_cap,
-	"coherence": coherence.held,
-	"issuer": federation.trusted,
-	"federation": federation.federated,
-	"federation cap": federation.within_cap,
+	"authentication": data.base.authentication.held,
+	"attributes": data.base.attributes.held,
+	"clearance": data.org.clearance.held,
+	"strength": data.org.assurance.strength,
+	"MFA": data.org.assurance.mfa,
+	"upload": data.base.releasability.upload,
+	"releasability": data.base.releasability.held,
+	"COI": data.base.coi.held,
+	"embargo": data.base.embargo.held,
+	"ZTDF": data.base.ztdf.held,
+	"industry": data.org.industry.permitted,
+	"industry cap": data.org.industry.within_cap,
+	"coherence": data.org.coherence.held,
+	"issuer": data.tenant.federation.trusted,
+	"federation": data.tenant.federation.federated,
+	"federation cap": data.tenant.federation.within_cap,
 }
 
-# Says so only when every single check said so: a check without an outcome is no permit.
+# Asked in the positive: were an outcome missing, `outcomes` would be undefined, and so would this.
 default all_held := false
 
 all_held if {
-	every name in order {
-		outcomes[name] == true
-	}
+	failed := false in outcomes
+	failed == false
 }
 
-first_failed := [name | some name in order; outcomes[name] == false][0]
+first_failed := failed[0] if {
+	found := outcomes
+	failed := [name | some name in order; found[name] == false]
+}

@@ -1,71 +1,76 @@
 # The resource's markings do not contradict each other.
 package org.coherence
 
-import data.base.coi
-import data.base.types
-
 default held := false
 
+# Most resources bear neither communities nor caveats.
 held if {
-	well_formed
+	count(data.base.coi.required) == 0
+	count(caveats) == 0
+	mode_well_formed
+}
+
+held if {
+	data.base.coi.required
+	caveats
+	mode_well_formed
 	not violated
 }
 
-well_formed if {
-	coi.well_formed
-	types.optional_texts(_caveats)
-	types.optional_boolean(_strict)
+mode_well_formed if object.get(input.context, "strict_coi_coherence", null) in {null, true, false}
+
+# Undefined for what is no list of strings.
+caveats := {caveat | some caveat in input.resource.caveats} if {
+	concat("", input.resource.caveats)
+} else := set() if {
+	object.get(input.resource, "caveats", null) == null
 }
 
 violated if {
-	"US-ONLY" in coi.required
-	count(coi.required) > 1
+	"US-ONLY" in data.base.coi.required
+	count(data.base.coi.required) > 1
 }
 
 violated if {
-	"EU-RESTRICTED" in coi.required
-	count(coi.required & {"NATO-COSMIC", "US-ONLY"}) > 0
+	"EU-RESTRICTED" in data.base.coi.required
+	count(data.base.coi.required & {"NATO-COSMIC", "US-ONLY"}) > 0
 }
 
 violated if {
-	"NOFORN" in _caveats
-	not _us_release
+	"NOFORN" in caveats
+	not us_release
 }
 
 # Membership of one of these says nothing about the other, so either must not do.
 violated if {
-	coi.operator == "ANY"
+	input.resource.coiOperator == "ANY"
 	some pair in [
 		{"CAN-US", "FVEY"},
 		{"GBR-US", "FVEY"},
 		{"AUKUS", "FVEY"},
 		{"NATO-COSMIC", "NATO"},
 	]
-	count(pair - coi.required) == 0
+	count(pair - data.base.coi.required) == 0
 }
 
 # Strict mode: released to a country that is in none of the communities. One without listed members adds none.
 violated if {
-	_strict == true
-	count(coi.required) > 0
-	count(_released - _members) > 0
+	input.context.strict_coi_coherence == true
+	count(data.base.coi.required) > 0
+	count(released - members) > 0
 }
 
-_us_release if {
-	coi.required == {"US-ONLY"}
-	_released == {"USA"}
+us_release if {
+	data.base.coi.required == {"US-ONLY"}
+	released == {"USA"}
 }
 
-_released := {country |
+released := {country |
 	is_array(input.resource.releasabilityTo)
 	some country in input.resource.releasabilityTo
 }
 
-_members := {country |
-	some community in coi.required
-	some country in data.org.coi_members[community]
+members := {country |
+	some community in data.base.coi.required
+	some country in data.reference.coi_members[community]
 }
-
-_caveats := object.get(input.resource, "caveats", null)
-
-_strict := object.get(input.context, "strict_coi_coherence", null)

@@ -76,12 +76,12 @@ test_strict_mode_is_off_unless_switched_on if {
 }
 
 test_the_members_are_those_agreed if {
-	count(data.org.coi_members.NATO) == 32
-	data.org.coi_members["NATO-COSMIC"] == data.org.coi_members.NATO
-	count(data.org.coi_members["EU-RESTRICTED"]) == 27
-	every countries in data.org.coi_members {
+	count(data.reference.coi_members.NATO) == 32
+	data.reference.coi_members["NATO-COSMIC"] == data.reference.coi_members.NATO
+	count(data.reference.coi_members["EU-RESTRICTED"]) == 27
+	every countries in data.reference.coi_members {
 		every country in countries {
-			data.base.countries.alpha2[country]
+			data.reference.countries.alpha2[country]
 		}
 	}
 }

@@ -4,40 +4,34 @@
 # clearance where there is one (and a canonical clearance beside it stands as it is), else the clearance.
 package org.equivalence
 
-import data.base.levels
-
 # The lower of what the home country wrote and what the token claims; undefined when either cannot be read.
 subject_level := rank if {
-	is_null(_clearance_country)
-	is_null(_clearance_original)
-	rank := levels.rank[input.subject.clearance]
-}
-
-subject_level := rank if {
-	not is_null(_clearance_country)
-	is_null(_clearance_original)
-	rank := level(_clearance_country, input.subject.clearance)
-}
-
-subject_level := rank if {
-	not is_null(_clearance_country)
-	not is_null(_clearance_original)
-	rank := min([level(_clearance_country, _clearance_original), _stated_level])
+	object.get(input.subject, "clearanceCountry", null) == null
+	object.get(input.subject, "clearanceOriginal", null) == null
+	rank := data.base.levels.rank[input.subject.clearance]
+} else := rank if {
+	_given(input.subject.clearanceCountry)
+	object.get(input.subject, "clearanceOriginal", null) == null
+	rank := level(input.subject.clearanceCountry, input.subject.clearance)
+} else := rank if {
+	_given(input.subject.clearanceCountry)
+	_given(input.subject.clearanceOriginal)
+	rank := min([level(input.subject.clearanceCountry, input.subject.clearanceOriginal), _stated_level])
 }
 
 # The higher of the classification and the originator's own marking; undefined when either cannot be read.
 resource_level := rank if {
-	is_null(_original_classification)
-	is_null(_original_country)
-	rank := levels.rank[input.resource.classification]
+	object.get(input.resource, "originalClassification", null) == null
+	object.get(input.resource, "originalCountry", null) == null
+	rank := data.base.levels.rank[input.resource.classification]
+} else := rank if {
+	_given(input.resource.originalClassification)
+	_given(input.resource.originalCountry)
+	marked := level(input.resource.originalCountry, input.resource.originalClassification)
+	rank := max([data.base.levels.rank[input.resource.classification], marked])
 }
 
-resource_level := rank if {
-	not is_null(_original_classification)
-	not is_null(_original_country)
-	marked := level(_original_country, _original_classification)
-	rank := max([levels.rank[input.resource.classification], marked])
-}
+_given(value) if value != null
 
 # The level of `term` as `country` writes it; undefined when it has none, or more than one.
 level(country, term) := rank if {
@@ -48,12 +42,12 @@ level(country, term) := rank if {
 }
 
 _stated_level := rank if {
-	rank := levels.rank[input.subject.clearance]
-} else := level(_clearance_country, input.subject.clearance)
+	rank := data.base.levels.rank[input.subject.clearance]
+} else := level(input.subject.clearanceCountry, input.subject.clearance)
 
 # Every country accepts the alliance's terms, with blanks, underscores or hyphens.
-_nato(written) := {levels.rank[name] |
-	some name, terms in data.org.classification_equivalence.NATO
+_nato(written) := {data.base.levels.rank[name] |
+	some name, terms in data.reference.classification_equivalence.NATO
 	replace(replace(written, "_", " "), "-", " ") in terms
 }
 
@@ -61,8 +55,8 @@ _national("NATO", _) := set()
 
 _national(country, written) := ranks if {
 	country != "NATO"
-	ranks := {levels.rank[name] |
-		some name, terms in data.org.classification_equivalence[country]
+	ranks := {data.base.levels.rank[name] |
+		some name, terms in data.reference.classification_equivalence[country]
 		written in terms
 	}
 }
@@ -74,7 +68,7 @@ _english(country, written) := ranks if {
 	country != "NATO"
 	unused := object.get(_english_unused, country, set())
 	ranks := {rank |
-		data.org.classification_equivalence[country]
+		data.reference.classification_equivalence[country]
 		not written in unused
 		rank := _english_terms[written]
 	}
@@ -94,11 +88,3 @@ _english_unused := {
 	"GBR": {"TOP_SECRET"},
 	"NZL": {"TOP_SECRET"},
 }
-
-_clearance_country := object.get(input.subject, "clearanceCountry", null)
-
-_clearance_original := object.get(input.subject, "clearanceOriginal", null)
-
-_original_country := object.get(input.resource, "originalCountry", null)
-
-_original_classification := object.get(input.resource, "originalClassification", null)

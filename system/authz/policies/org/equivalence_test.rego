@@ -5,7 +5,7 @@ import data.org.equivalence
 import data.testing.fixture
 
 test_every_term_of_the_table_maps_to_its_level if {
-	every country, names in data.org.classification_equivalence {
+	every country, names in data.reference.classification_equivalence {
 		every name, terms in names {
 			every term in terms {
 				equivalence.level(country, term) == levels.rank[name]
@@ -21,7 +21,7 @@ test_terms_are_upper_cased_first if {
 }
 
 test_english_terms if {
-	every country, _ in object.remove(data.org.classification_equivalence, ["NATO", "CAN", "GBR", "NZL"]) {
+	every country, _ in object.remove(data.reference.classification_equivalence, ["NATO", "CAN", "GBR", "NZL"]) {
 		equivalence.level(country, "UNCLASSIFIED") == 0
 		equivalence.level(country, "restricted") == 1
 		equivalence.level(country, "Confidential") == 2
