@@ -78,7 +78,7 @@ fn honesty(story: &Story<'_>) -> Markup {
     let mut notices = Vec::new();
     if story.record.cut {
         notices.push(format!(
-            "The record was cut short at {}: what came after is not known, and nothing here counts as held.",
+            "The record was cut short at {}: what came after is not known, so the run as a whole can’t count as held.",
             words::instant(story.end)
         ));
     }
