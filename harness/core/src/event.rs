@@ -129,6 +129,13 @@ pub enum What {
     },
 }
 
+impl What {
+    /// Whether this is something the runner did, rather than something that was seen.
+    pub(crate) fn is_an_act(&self) -> bool {
+        matches!(self, Self::Phase { .. } | Self::Fault { .. } | Self::Strike { .. } | Self::Reached { .. })
+    }
+}
+
 /// The longest log line a record keeps, in bytes.
 pub const LOG_LINE_LIMIT: usize = 2_048;
 

@@ -37,6 +37,7 @@ impl Recorder {
 
     /// Records that something happened within `at`.
     pub fn record(&self, at: Span, what: What) {
+        let what = writable(what);
         let mut state = self.shared.state.borrow_mut();
         let event = Event { seq: state.history.events().len() as u64, at, what };
         for sink in &mut state.sinks {
@@ -52,10 +53,13 @@ impl Recorder {
         self.record(Span::exactly(at), what);
     }
 
-    /// Records a signal's value when it differs from the last one recorded.
+    /// Records a signal's value when it differs from the one it had before, as far as that is recorded.
     pub fn signal(&self, at: Span, signal: &str, value: &str) {
-        let was =
-            self.with_history(|history| history.signal(signal).last().map(|change| change.value.clone()));
+        let was = self.with_history(|history| {
+            let changes = history.signal(signal);
+            let earlier = changes.partition_point(|change| change.at <= at);
+            changes[..earlier].last().map(|change| change.value.clone())
+        });
         if was.as_deref() != Some(value) {
             self.record(at, What::Signal { signal: signal.into(), value: value.into(), was });
         }
@@ -74,5 +78,49 @@ impl Recorder {
     /// Takes the events out.
     pub fn into_events(self) -> Vec<Event> {
         std::mem::take(&mut self.shared.state.borrow_mut().history).into_events()
+    }
+}
+
+/// A record is JSON, which has no word for what is not a number.
+fn writable(what: What) -> What {
+    match what {
+        What::Sample { measure, value } if !value.is_finite() => {
+            What::Note { text: format!("{measure} was measured as {value}, which is no value") }
+        }
+        what => what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(ms: u64) -> At {
+        At::from_start(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn a_value_is_a_change_only_if_the_one_before_it_in_time_differs() {
+        let recorder = Recorder::new(Vec::new());
+        for (ms, value) in [(0, "CLOSED"), (20, "CLOSED"), (12, "OPEN"), (13, "CLOSED"), (14, "CLOSED")] {
+            recorder.signal(Span::exactly(at(ms)), "circuit", value);
+        }
+        recorder.with_history(|history| {
+            let changes: Vec<_> =
+                history.signal("circuit").iter().map(|c| (c.at.lo, c.value.as_str())).collect();
+            assert_eq!(changes, [(at(0), "CLOSED"), (at(12), "OPEN"), (at(13), "CLOSED")]);
+        });
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_and_not_measured() {
+        let recorder = Recorder::new(Vec::new());
+        recorder.record_at(At::START, What::Sample { measure: "load".into(), value: f64::NAN });
+        recorder.with_history(|history| {
+            assert!(history.samples("load").is_empty());
+            assert!(matches!(&history.events()[0].what, What::Note { text } if text.contains("load")));
+        });
     }
 }

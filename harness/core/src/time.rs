@@ -18,6 +18,8 @@ pub struct At(u64);
 impl At {
     /// The instant at which the run started.
     pub const START: Self = Self(0);
+    /// The last instant that can be told: some 584 years into the run.
+    pub(crate) const LAST: Self = Self(u64::MAX);
 
     /// The instant `since_start` into the run.
     pub fn from_start(since_start: Duration) -> Self {

@@ -1,98 +1,118 @@
 //! Where in the timeline the anchors of a scenario lie.
 
-use crate::event::{Phase, Stage};
-use crate::history::History;
-use crate::scenario::{Anchor, Claim, Scenario, Until, Window};
-use crate::time::Span;
-
-use super::{Decision, Observed};
+use super::becomes::{Becomes, Turn};
+use super::view::View;
+use super::{Decision, Observed, TICK};
+use crate::event::Phase;
+use crate::history::Outage;
+use crate::scenario::{Anchor, Claim, Step, Until};
+use crate::time::{At, Span};
+use crate::verdict::Verdict;
 
 /// An anchor in the timeline.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Found {
     /// It came then.
     At(Span),
-    /// The fault was injected, but its effect was not seen: nothing can be concluded from it.
-    Unproven,
+    /// It came, if at all, at an instant that nothing can be counted from; the reason.
+    Unclear(String),
+    /// It seems to have come, but what may still be recorded could move it, until everything before
+    /// this instant has been observed.
+    Settling(At),
     /// It did not come (yet).
     NotYet,
 }
 
-pub(super) fn find(anchor: &Anchor, scenario: &Scenario, history: &History) -> Found {
-    let found = match anchor {
-        Anchor::Start => history.phase(Phase::Experiment).map(Span::exactly),
-        Anchor::End => history.phase(Phase::Recovery).map(Span::exactly),
-        Anchor::InEffect(name) => match history.fault_times(name, Stage::InEffect).first() {
-            None if history.fault(name, Stage::Unproven).is_some() => return Found::Unproven,
-            at => at.copied(),
-        },
-        Anchor::Healed(name) => history.fault(name, Stage::Healed),
-        Anchor::Struck(name) => match history.strike(name) {
-            Some((_, false)) => return Found::Unproven,
-            struck => struck.map(|(at, _)| at),
-        },
-        Anchor::Met(name) => history.reached(name).or_else(|| met(name, scenario, history)),
-    };
-    found.map_or(Found::NotYet, Found::At)
-}
-
-/// When the expectation of that name was met.
-fn met(name: &str, scenario: &Scenario, history: &History) -> Option<Span> {
-    let expectation =
-        scenario.expectations().find(|expectation| expectation.name.as_deref() == Some(name))?;
-    let observed = Observed { until: history.last_instant(), complete: false };
-    match super::claim(&expectation.claim, scenario, history, observed) {
-        Decision::Decided(finding) => finding.seen,
-        Decision::Pending(_) => None,
+impl From<Option<Span>> for Found {
+    fn from(at: Option<Span>) -> Self {
+        at.map_or(Self::NotYet, Self::At)
     }
 }
 
-/// A window in the timeline: where it surely lies, and whether its end is known.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stretch {
-    /// Its beginning did not come yet.
-    NotYet,
-    /// It began, its end did not come yet.
-    Open { from: Span },
-    /// It is all there.
-    Whole { from: Span, until: Span },
-    /// It hangs on a fault whose effect was not seen.
-    Unproven,
-}
-
-pub(super) fn stretch(window: &Window, scenario: &Scenario, history: &History) -> Stretch {
-    let from = match find(&window.from, scenario, history) {
-        Found::At(from) => from,
-        Found::Unproven => return Stretch::Unproven,
-        Found::NotYet => return Stretch::NotYet,
-    };
-    match &window.until {
-        Until::Lasting(lasting) => {
-            Stretch::Whole { from, until: Span { lo: from.lo + *lasting, hi: from.hi + *lasting } }
+impl View<'_> {
+    pub(super) fn find(&self, anchor: &Anchor) -> Found {
+        match anchor {
+            Anchor::Start => self.history.phase(Phase::Experiment).map(Span::exactly).into(),
+            Anchor::End => self.history.phase(Phase::Recovery).map(Span::exactly).into(),
+            Anchor::InEffect(name) => self.of_outage(name, |outage| outage.in_effect),
+            Anchor::Healed(name) => self.of_outage(name, |outage| outage.healed),
+            Anchor::Struck(name) => match self.history.strike(name) {
+                Some((_, false)) => unproven(name),
+                struck => struck.map(|(at, _)| at).into(),
+            },
+            Anchor::Met(name) => match self.history.reached(name) {
+                Some(at) => Found::At(at),
+                None => self.met(name),
+            },
         }
-        Until::Anchor(anchor) => match find(anchor, scenario, history) {
-            Found::At(until) => Stretch::Whole { from, until },
-            Found::Unproven => Stretch::Unproven,
-            Found::NotYet => Stretch::Open { from },
-        },
+    }
+
+    /// The first anchor of a claim that never came, in words.
+    pub(super) fn missing(&self, claim: &Claim) -> Option<String> {
+        let anchors = match claim {
+            Claim::Becomes { after, .. } => vec![after],
+            Claim::Stays { window, .. }
+            | Claim::Turns { window, .. }
+            | Claim::Measures { window, .. }
+            | Claim::Requests { window, .. } => match &window.until {
+                Until::Anchor(until) => vec![&window.from, until],
+                Until::Lasting(_) => vec![&window.from],
+            },
+        };
+        let missing = anchors.into_iter().find(|anchor| self.find(anchor) == Found::NotYet)?;
+        Some(match self.last_failure() {
+            Some(failure) => format!("{missing} ({failure})"),
+            None => missing.to_string(),
+        })
+    }
+
+    /// A fault that is injected several times means, at each step, its latest injection by then, and
+    /// before its first the one to come.
+    fn of_outage(&self, name: &str, moment: impl Fn(&Outage) -> Option<Span>) -> Found {
+        let before = &self.scenario.steps[..self.step];
+        let injections =
+            before.iter().filter(|step| matches!(step, Step::Fault(this) if this == name)).count();
+        match self.history.outages(name).get(injections.max(1) - 1) {
+            Some(outage) if outage.unproven.is_some() => unproven(name),
+            outage => outage.and_then(moment).into(),
+        }
+    }
+
+    /// When the expectation of that name came about. It is one of an earlier step, so this ends.
+    fn met(&self, name: &str) -> Found {
+        let mut earlier = self.scenario.steps[..self.step].iter().enumerate().rev();
+        let named = earlier.find_map(|(step, what)| match what {
+            Step::Expect(expectation) if expectation.name.as_deref() == Some(name) => {
+                Some((step, &expectation.claim))
+            }
+            _ => None,
+        });
+        let Some((step, claim)) = named else { return Found::NotYet };
+        let view = View { step, observed: Observed { complete: false, ..self.observed }, ..*self };
+        if let Claim::Becomes { signal, value, after, not_before, within } = claim {
+            let becomes = Becomes { signal, value, after, not_before: *not_before, within: *within };
+            return match becomes.turn(&view) {
+                Turn::At(turn) if view.observed.until <= turn.lo => Found::Settling(turn.lo + TICK),
+                Turn::At(turn) => Found::At(turn),
+                Turn::Unclear(why) => Found::Unclear(why),
+                Turn::Settling(at) => Found::Settling(at),
+                Turn::Never | Turn::NoAnchor => Found::NotYet,
+            };
+        }
+        match view.decide(claim) {
+            Decision::Decided(finding) => match (finding.verdict, finding.seen) {
+                (Verdict::Held, Some(at)) => Found::At(at),
+                (Verdict::Held | Verdict::Violated, _) => Found::NotYet,
+                (Verdict::Inconclusive, _) => {
+                    Found::Unclear(format!("it is not known whether {name} was met: {}", finding.why))
+                }
+            },
+            Decision::Pending(Some(at)) => Found::Settling(at),
+            Decision::Pending(None) => Found::NotYet,
+        }
     }
 }
 
-/// The first anchor of a claim that never came, in words.
-pub(super) fn missing(claim: &Claim, scenario: &Scenario, history: &History) -> Option<String> {
-    let anchors = match claim {
-        Claim::Becomes { after, .. } => vec![after],
-        Claim::Stays { window, .. }
-        | Claim::Turns { window, .. }
-        | Claim::Measures { window, .. }
-        | Claim::Requests { window, .. } => match &window.until {
-            Until::Anchor(until) => vec![&window.from, until],
-            Until::Lasting(_) => vec![&window.from],
-        },
-    };
-    let missing = anchors.into_iter().find(|anchor| find(anchor, scenario, history) == Found::NotYet)?;
-    Some(match super::last_failure(history) {
-        Some(failure) => format!("{missing} ({failure})"),
-        None => missing.to_string(),
-    })
+fn unproven(name: &str) -> Found {
+    Found::Unclear(format!("the effect of {name} was not seen, so nothing follows from what came after it"))
 }

@@ -1,91 +1,156 @@
 //! A signal turns to a value, not before and within a time after an anchor.
+//!
+//! Time is counted from the anchor to the first turn since the anchor *began* to come about: a fault is
+//! injected over a span, and what it causes within that span counts as having taken no time. A turn that
+//! may lie before all of that span may have nothing to do with it, so nothing follows from it.
 
 use std::time::Duration;
 
-use super::anchors::{Found, find};
-use super::{Decision, Observed, blindness, finding};
-use crate::history::History;
-use crate::scenario::{Claim, Scenario};
-use crate::time::{Span, seconds};
-use crate::verdict::{Measured, Verdict};
+use super::anchors::Found;
+use super::view::{View, finding};
+use super::{Decision, TICK};
+use crate::history::Change;
+use crate::scenario::{Anchor, Claim};
+use crate::time::{At, Span, seconds};
+use crate::verdict::{Finding, Measured, Verdict};
 
-pub(super) fn decide(claim: &Claim, scenario: &Scenario, history: &History, observed: Observed) -> Decision {
-    let Claim::Becomes { signal, value, after, not_before, within } = claim else {
-        unreachable!("dispatched by kind")
-    };
-    let anchor = match find(after, scenario, history) {
-        Found::At(anchor) => anchor,
-        Found::NotYet => return Decision::Pending(None),
-        Found::Unproven => {
-            let why =
-                format!("the effect of {after} was not seen, so nothing follows from what came after it");
-            return Decision::Decided(finding(claim, Verdict::Inconclusive, why));
-        }
-    };
-    let limit = Span { lo: anchor.lo, hi: anchor.hi + *within };
-    let mut measured = Measured { elapsed: None, not_before: *not_before, within: *within };
-
-    let turn =
-        history.signal(signal).iter().find(|change| change.value == *value && change.at.hi >= anchor.lo);
-    let Some(turn) = turn else {
-        if observed.until < limit.hi {
-            return Decision::Pending(Some(limit.hi));
-        }
-        let already = history.value_at(signal, anchor.lo) == Some(value);
-        let stalled = history.stalled_within(limit);
-        let (verdict, why) = if let Some(blind) = blindness(history, signal, limit) {
-            (Verdict::Inconclusive, blind)
-        } else if stalled >= *within {
-            (Verdict::Inconclusive, format!("not seen, but the machine stalled for {}", seconds(stalled)))
-        } else if already {
-            (
-                Verdict::Violated,
-                format!("{signal} was {value} already before {after}, and did not turn to it again"),
-            )
-        } else {
-            let last = history.value_at(signal, limit.hi).unwrap_or("never seen");
-            (Verdict::Violated, format!("{signal} did not become {value} by {}; it was {last}", limit.hi))
-        };
-        let mut finding = finding(claim, verdict, why);
-        finding.measured = Some(measured);
-        finding.window = Some(limit);
-        return Decision::Decided(finding);
-    };
-
-    let elapsed = turn.at.elapsed_since(anchor);
-    measured.elapsed = Some(elapsed);
-    let (verdict, why) = if elapsed.most <= *within && elapsed.least >= *not_before {
-        (Verdict::Held, format!("after {elapsed}"))
-    } else if elapsed.least > *within {
-        late(
-            history,
-            limit,
-            elapsed.least.saturating_sub(*within),
-            signal,
-            Span::between(anchor.lo, turn.at.hi),
-        )
-    } else if elapsed.most < *not_before {
-        (Verdict::Violated, format!("too early: after {elapsed}"))
-    } else {
-        let side = if elapsed.most > *within { "in time or too late" } else { "too early or in time" };
-        (Verdict::Inconclusive, format!("after {elapsed}, which may be {side}: it is known no closer"))
-    };
-    let mut finding = finding(claim, verdict, why);
-    finding.measured = Some(measured);
-    finding.window = Some(limit);
-    finding.seen = Some(turn.at);
-    Decision::Decided(finding)
+/// The parts of the claim.
+pub(super) struct Becomes<'a> {
+    pub(super) signal: &'a str,
+    pub(super) value: &'a str,
+    pub(super) after: &'a Anchor,
+    pub(super) not_before: Duration,
+    pub(super) within: Duration,
 }
 
-/// Too late, unless the machine or the observation accounts for it.
-fn late(history: &History, limit: Span, by: Duration, signal: &str, run: Span) -> (Verdict, String) {
-    let stalled = history.stalled_within(run);
-    if stalled >= by {
-        let why = format!("too late by {}, but the machine stalled for {}", seconds(by), seconds(stalled));
-        (Verdict::Inconclusive, why)
-    } else if let Some(blind) = blindness(history, signal, limit) {
-        (Verdict::Inconclusive, blind)
-    } else {
-        (Verdict::Violated, format!("too late by {}", seconds(by)))
+/// Where the turn lies.
+pub(super) enum Turn {
+    /// There.
+    At(Span),
+    /// Nowhere as far as is known.
+    Never,
+    /// It can't be told.
+    Unclear(String),
+    /// The anchor may still move until everything before this instant has been observed.
+    Settling(At),
+    /// The anchor did not come.
+    NoAnchor,
+}
+
+impl Becomes<'_> {
+    /// The turn, as far as is known.
+    pub(super) fn turn(&self, view: &View<'_>) -> Turn {
+        let anchor = match view.find(self.after) {
+            Found::At(anchor) => anchor,
+            Found::NotYet => return Turn::NoAnchor,
+            Found::Settling(at) => return Turn::Settling(at),
+            Found::Unclear(why) => return Turn::Unclear(why),
+        };
+        match turns_to(view.history.signal(self.signal), self.value).find(|turn| turn.hi >= anchor.lo) {
+            None => Turn::Never,
+            Some(turn) if turn.lo < anchor.lo => Turn::Unclear(self.may_precede()),
+            Some(turn) => Turn::At(turn),
+        }
     }
+
+    pub(super) fn decide(&self, view: &View<'_>, claim: &Claim) -> Decision {
+        let anchor = match view.find(self.after) {
+            Found::At(anchor) => anchor,
+            Found::NotYet => return Decision::Pending(None),
+            Found::Settling(at) => return Decision::Pending(Some(at)),
+            Found::Unclear(why) => return Decision::Decided(finding(claim, Verdict::Inconclusive, why)),
+        };
+        // What is recorded later happened at `until` or later: what it can't change is decided.
+        let since = |needed: At, decide: &dyn Fn() -> Finding| {
+            if view.observed.until < needed {
+                Decision::Pending(Some(needed))
+            } else {
+                Decision::Decided(decide())
+            }
+        };
+        let limit = Span { lo: anchor.lo, hi: anchor.hi + self.within };
+        let deadline = view.history.deadline(anchor.hi, self.within);
+        let answer = |verdict, why: String, turn: Option<Span>| Finding {
+            measured: Some(Measured {
+                elapsed: turn.map(|turn| turn.elapsed_since(anchor)),
+                not_before: self.not_before,
+                within: self.within,
+            }),
+            window: Some(limit),
+            seen: turn,
+            ..finding(claim, verdict, why)
+        };
+        let unless_blind = |verdict, why: String, turn: Option<Span>, until: At| match view
+            .blindness(self.signal, Span { lo: anchor.lo, hi: until + TICK })
+        {
+            Some(blind) => answer(Verdict::Inconclusive, blind, turn),
+            None => answer(verdict, why, turn),
+        };
+
+        let turn = turns_to(view.history.signal(self.signal), self.value).find(|turn| turn.hi >= anchor.lo);
+        let Some(turn) = turn else {
+            if view.observed.complete && (limit.hi..=deadline).contains(&view.observed.until) {
+                let why = format!("not seen, but the machine {}", stalled(view, limit));
+                return Decision::Decided(answer(Verdict::Inconclusive, why, None));
+            }
+            let never =
+                || unless_blind(Verdict::Violated, self.never(view, anchor, deadline), None, deadline);
+            return since(deadline + TICK, &never);
+        };
+        let elapsed = turn.elapsed_since(anchor);
+        let unclear = |why: String| answer(Verdict::Inconclusive, why, Some(turn));
+        let settled = turn.lo + TICK;
+        if turn.lo < anchor.lo {
+            since(settled, &|| unclear(self.may_precede()))
+        } else if turn.lo > deadline {
+            let late = seconds(elapsed.least.saturating_sub(self.within));
+            let late =
+                || unless_blind(Verdict::Violated, format!("too late by {late}"), Some(turn), deadline);
+            since(deadline + TICK, &late)
+        } else if elapsed.least > self.within {
+            let why = format!("after {elapsed}, but the machine {}", stalled(view, limit));
+            since(settled, &|| unclear(why.clone()))
+        } else if elapsed.most > self.within {
+            since(settled, &|| unclear(format!("after {elapsed}, which may be in time or too late")))
+        } else if self.not_before.is_zero() {
+            // An earlier turn that nobody saw would have been in time just as well.
+            since(anchor.lo, &|| answer(Verdict::Held, format!("after {elapsed}"), Some(turn)))
+        } else if elapsed.least >= self.not_before {
+            let held = || unless_blind(Verdict::Held, format!("after {elapsed}"), Some(turn), turn.hi);
+            since(turn.hi + TICK, &held)
+        } else if elapsed.most < self.not_before && turn.lo >= anchor.hi {
+            let early = || answer(Verdict::Violated, format!("too early: after {elapsed}"), Some(turn));
+            since(settled, &early)
+        } else {
+            since(settled, &|| unclear(format!("after {elapsed}, which may be too early or in time")))
+        }
+    }
+
+    fn may_precede(&self) -> String {
+        format!("{} may have become {} before {}", self.signal, self.value, self.after)
+    }
+
+    fn never(&self, view: &View<'_>, anchor: Span, deadline: At) -> String {
+        let Self { signal, value, after, .. } = self;
+        if view.history.value_at(signal, anchor.lo) == Some(value) {
+            format!("{signal} was {value} already before {after}, and did not turn to it again")
+        } else {
+            let last = view.history.value_at(signal, deadline).unwrap_or("never seen");
+            format!("{signal} did not become {value} by {deadline}; it was {last}")
+        }
+    }
+}
+
+fn stalled(view: &View<'_>, window: Span) -> String {
+    format!("stalled for {}", seconds(view.history.stalled_within(window)))
+}
+
+/// The changes by which a signal comes to have a value that it did not have before.
+pub(super) fn turns_to<'a>(changes: &'a [Change], value: &'a str) -> impl Iterator<Item = Span> + 'a {
+    let before = [None].into_iter().chain(changes.iter().map(|change| Some(change.value.as_str())));
+    changes
+        .iter()
+        .zip(before)
+        .filter(move |(change, before)| change.value == value && *before != Some(value))
+        .map(|(change, _)| change.at)
 }

@@ -1,156 +1,100 @@
-//! What is judged of every run, whatever its scenario claims: that it began well and ended well.
+//! What is judged of every run, whatever its scenario claims: that it began well, did what it should,
+//! and ended well.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::bare;
 use crate::event::{Event, Phase, Stage, What};
 use crate::history::History;
-use crate::scenario::Scenario;
-use crate::time::{At, Elapsed, Span, seconds};
-use crate::verdict::{Axis, Finding, Measured, Verdict};
-
-fn finding(axis: Axis, claim: impl Into<String>, verdict: Verdict, why: impl Into<String>) -> Finding {
-    Finding { axis, claim: claim.into(), verdict, why: why.into(), measured: None, window: None, seen: None }
-}
+use crate::scenario::{Scenario, Step};
+use crate::time::{Span, seconds};
+use crate::verdict::{Axis, Finding, Verdict};
 
 pub(super) fn interruption(history: &History) -> Option<Finding> {
-    let (verdict, why) = match history.events().last().map(|event| &event.what) {
+    let why = match history.events().last().map(|event| &event.what) {
         Some(What::End { interrupted: None }) => return None,
-        Some(What::End { interrupted: Some(why) }) => (Verdict::Inconclusive, why.clone()),
-        _ => (Verdict::Inconclusive, "the record ends before the run did".into()),
+        Some(What::End { interrupted: Some(why) }) => why.clone(),
+        _ => "the record ends before the run did".into(),
     };
-    Some(finding(Axis::Experiment, "the run comes to its end", verdict, why))
+    Some(bare(Axis::Experiment, "the run comes to its end", Verdict::Inconclusive, why))
 }
 
-pub(super) fn steady(scenario: &Scenario, history: &History) -> Option<Finding> {
-    if history.phase(Phase::Experiment).is_some() {
-        return None;
-    }
-    history.phase(Phase::Steady)?;
-    let end = history.phase(Phase::CleanUp).unwrap_or(history.last_instant());
-    let off: Vec<String> = scenario
-        .steady
-        .signals
-        .iter()
-        .map(|(signal, wanted)| (signal, wanted, history.value_at(signal, end).unwrap_or("never seen")))
-        .filter(|(_, wanted, seen)| seen != wanted)
-        .map(|(signal, wanted, seen)| format!("{signal} is {seen}, not {wanted}"))
-        .collect();
-    let why = if off.is_empty() { "it did not last long enough".to_owned() } else { off.join("; ") };
-    let claim = format!("the steady state is shown within {}", seconds(scenario.steady.within));
-    Some(finding(Axis::Experiment, claim, Verdict::Inconclusive, format!("{why}; nothing was broken")))
-}
-
-pub(super) fn unproven_faults<'a>(
-    scenario: &'a Scenario,
-    history: &'a History,
-) -> impl Iterator<Item = Finding> + 'a {
-    let faults = scenario.faults.iter().filter_map(|(name, fault)| {
-        history.fault(name, Stage::Unproven).map(|at| Finding {
-            seen: Some(at),
-            ..finding(
-                Axis::Experiment,
+/// What was to be broken and was not, or not visibly: then nothing was shown.
+pub(super) fn broken_ground(scenario: &Scenario, history: &History) -> Vec<Finding> {
+    let inconclusive = |claim: String, why: &str, seen: Option<Span>| Finding {
+        seen,
+        ..bare(Axis::Experiment, claim, Verdict::Inconclusive, why)
+    };
+    let mut findings = Vec::new();
+    for event in history.events() {
+        match &event.what {
+            What::Fault { name, fault, stage: Stage::Unproven, .. } => findings.push(inconclusive(
                 format!("{name} ({fault}) takes effect"),
-                Verdict::Inconclusive,
                 "no effect of it was seen",
-            )
-        })
-    });
-    let failed = history.events().iter().filter_map(|event| match &event.what {
-        What::Fault { name, stage: Stage::Failed, detail, .. } => Some(finding(
-            Axis::Experiment,
-            format!("{name} can be injected and healed"),
-            Verdict::Inconclusive,
-            detail,
-        )),
-        _ => None,
-    });
-    faults.chain(failed)
+                Some(event.at),
+            )),
+            What::Fault { name, stage: Stage::Failed, detail, .. } => findings.push(inconclusive(
+                format!("{name} can be injected and healed"),
+                detail,
+                Some(event.at),
+            )),
+            What::Strike { name, strike, evidence: None } => findings.push(inconclusive(
+                format!("{name} ({strike}) takes effect"),
+                "no effect of it was seen",
+                Some(event.at),
+            )),
+            _ => {}
+        }
+    }
+    // Where the experiment never began, that is said already.
+    if history.phase(Phase::Experiment).is_some() {
+        let claim = || "every step is carried out".to_owned();
+        findings.extend(left_out(scenario, history).map(|why| inconclusive(claim(), &why, None)));
+    }
+    findings
 }
 
-pub(super) fn missed_trigger(
-    history: &History,
-    signal: &str,
-    value: &str,
-    within: Duration,
-) -> Option<Finding> {
-    let missed = |event: &&Event| matches!(&event.what, What::Reached { signal: s, value: v, in_time: false, .. } if s == signal && v == value);
-    let at = history.events().iter().find(missed)?.at;
-    let claim = format!("{signal} comes to be {value} within {}", seconds(within));
-    let last = history.value_at(signal, at.hi).unwrap_or("never seen");
-    Some(Finding {
-        window: Some(at),
-        ..finding(Axis::Experiment, claim, Verdict::Violated, format!("it was {last}"))
+/// The first thing the scenario breaks that the run never came to.
+fn left_out(scenario: &Scenario, history: &History) -> Option<String> {
+    let mut injections: BTreeMap<&str, usize> = BTreeMap::new();
+    scenario.steps.iter().find_map(|step| match step {
+        Step::Fault(name) => {
+            let count = injections.entry(name).or_default();
+            *count += 1;
+            (history.outages(name).len() < *count).then(|| format!("{name} was never injected"))
+        }
+        Step::Strike { name, .. } if history.strike(name).is_none() => Some(format!("{name} was never done")),
+        _ => None,
     })
 }
 
-/// The steady state comes back, and stays, within the scenario's time after the last heal.
-pub(super) fn recovery(scenario: &Scenario, history: &History) -> Finding {
-    let within = scenario.recovery_within;
-    let claim = format!("the steady state is back within {} of the last heal", seconds(within));
-    if history.phase(Phase::Experiment).is_none() {
-        return finding(Axis::Recovery, claim, Verdict::Inconclusive, "nothing was broken");
-    }
-    let Some(healed) = history.phase(Phase::Recovery) else {
-        return finding(Axis::Recovery, claim, Verdict::Inconclusive, "the run did not come to it");
-    };
-    let end = history.phase(Phase::CleanUp).unwrap_or(history.last_instant());
-    let window = Span { lo: healed, hi: end };
-    // Each signal is back from its last change before the end; one that never left was back at once.
-    let mut back = Span::exactly(healed);
-    for (signal, wanted) in &scenario.steady.signals {
-        let last = history.signal(signal).iter().rev().find(|change| change.at.hi <= end);
-        match last {
-            Some(change) if change.value == *wanted => {
-                back = Span { lo: back.lo.max(change.at.lo), hi: back.hi.max(change.at.hi) };
-            }
-            _ => {
-                let seen = last.map_or("never seen", |change| change.value.as_str());
-                let verdict = match history.blind_within(signal, window) {
-                    None if end >= healed + within => Verdict::Violated,
-                    _ => Verdict::Inconclusive,
-                };
-                let why = format!("{signal} is {seen}, not {wanted}, after {}", seconds(end - healed));
-                return Finding { window: Some(window), ..finding(Axis::Recovery, claim, verdict, why) };
-            }
-        }
-    }
-    let elapsed = Elapsed { least: back.lo - healed, most: back.hi - healed };
-    let verdict = if elapsed.most <= within {
-        Verdict::Held
-    } else if elapsed.least > within && history.stalled_within(window) < elapsed.least.saturating_sub(within)
-    {
-        Verdict::Violated
+/// What came of the triggers, in their order.
+pub(super) fn triggers(history: &History) -> impl Iterator<Item = &Event> {
+    history.events().iter().filter(|event| matches!(event.what, What::Reached { .. }))
+}
+
+/// A trigger that did not fire in time.
+pub(super) fn missed(event: &Event, history: &History, within: Duration) -> Option<Finding> {
+    let What::Reached { signal, value, in_time: false, .. } = &event.what else { return None };
+    let stalled = history.stalled_within(event.at);
+    let last = history.value_at(signal, event.at.hi).unwrap_or("never seen");
+    let (verdict, why) = if let Some(blind) = history.blind_within(signal, event.at) {
+        (Verdict::Inconclusive, format!("{signal} could not be seen all the time: {blind}"))
+    } else if !stalled.is_zero() {
+        (Verdict::Inconclusive, format!("it was {last}, but the machine stalled for {}", seconds(stalled)))
     } else {
-        Verdict::Inconclusive
+        (Verdict::Violated, format!("it was {last}"))
     };
-    Finding {
-        measured: Some(Measured { elapsed: Some(elapsed), not_before: Duration::ZERO, within }),
-        window: Some(Span { lo: healed, hi: healed + within }),
-        seen: Some(back),
-        ..finding(Axis::Recovery, claim, verdict, format!("after {elapsed}"))
-    }
+    let claim = format!("{signal} comes to be {value} within {}", seconds(within));
+    Some(Finding { window: Some(event.at), ..bare(Axis::Experiment, claim, verdict, why) })
 }
 
 pub(super) fn clean_up(history: &History) -> Finding {
-    let claim = "nothing is left behind";
-    match history.leftovers() {
-        None => finding(Axis::CleanUp, claim, Verdict::Inconclusive, "the run did not come to it"),
-        Some([]) => {
-            finding(Axis::CleanUp, claim, Verdict::Held, "every service, fault and file of the run is gone")
-        }
-        Some(left) => finding(Axis::CleanUp, claim, Verdict::Violated, left.join("; ")),
-    }
-}
-
-/// Whether every signal of the steady state has its value, as far as is known at `now`, and since when.
-pub(crate) fn steady_since(scenario: &Scenario, history: &History, now: At) -> Option<At> {
-    let mut since = At::START;
-    for (signal, wanted) in &scenario.steady.signals {
-        let last = history.signal(signal).iter().rev().find(|change| change.at.hi <= now)?;
-        if last.value != *wanted {
-            return None;
-        }
-        since = since.max(last.at.hi);
-    }
-    Some(since)
+    let (verdict, why) = match history.leftovers() {
+        None => (Verdict::Inconclusive, "the run did not come to it".into()),
+        Some([]) => (Verdict::Held, "every service, fault and file of the run is gone".into()),
+        Some(left) => (Verdict::Violated, left.join("; ")),
+    };
+    bare(Axis::CleanUp, "nothing is left behind", verdict, why)
 }

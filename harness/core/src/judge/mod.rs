@@ -4,85 +4,107 @@
 //! *violated* only if it is not so by the most favourable one; anything between, anything that nobody
 //! saw, and anything a stalled machine can account for is *inconclusive*, with the reason.
 //!
-//! [`claim`] judges one claim and may answer that it is too early to tell; the runner waits by it.
-//! [`judge`] judges a whole run, live or read back from its record.
+//! [`claim`] judges one claim and may answer that it is too early to tell; the runner waits by it. What
+//! it once decided stays decided, whatever is recorded later. [`judge`] judges a whole run, live or read
+//! back from its record.
+//!
+//! | file | what it answers |
+//! |---|---|
+//! | `view` | what a claim is judged by, and from where in the scenario it looks |
+//! | `anchors` | where in the timeline an anchor lies |
+//! | `windows` | where a window lies: for sure, and perhaps |
+//! | `becomes`, `stays`, `turns`, `measures`, `requests` | one kind of claim each |
+//! | `steady` | the steady state, shown before and back after |
+//! | `ends` | whether the run began well, did all it should, and ended well |
 
 mod anchors;
 mod becomes;
-pub(crate) mod ends;
+mod ends;
+mod measures;
 mod requests;
+mod stays;
+pub(crate) mod steady;
+mod turns;
+mod view;
 mod windows;
 
-use crate::event::{Event, Stage, What};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::event::Phase;
 use crate::history::History;
 use crate::invariant::Invariant;
 use crate::record::Record;
 use crate::scenario::{Claim, Scenario, Step};
-use crate::time::{At, Span};
+use crate::time::At;
 use crate::verdict::{Axis, Finding, Judgement, Verdict};
+
+use view::View;
 
 /// What can be said of a claim by now.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Nothing yet. Silence will decide it at this instant, if one is known.
+    /// Nothing yet. Once everything before this instant has been observed, more can be said; when there
+    /// is none, an anchor of the claim must come first.
     Pending(Option<At>),
-    /// This.
+    /// This, whatever is recorded later.
     Decided(Finding),
 }
 
 /// How far a timeline has been observed.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed {
-    /// Everything up to this instant has been seen, whatever was to be seen.
+    /// Everything before this instant has been seen, whatever was to be seen: what is recorded later
+    /// happened then or later.
     pub until: At,
     /// Nothing more will come: what is still undecided is inconclusive.
     pub complete: bool,
 }
 
 /// Judges one claim of a scenario by what has been observed.
+///
+/// A fault's name means its latest injection by the step that claims, and the name of an expectation
+/// one of the steps before. A claim that is none of the scenario's looks back from its end.
 pub fn claim(claim: &Claim, scenario: &Scenario, history: &History, observed: Observed) -> Decision {
-    let decision = match claim {
-        Claim::Becomes { .. } => becomes::decide(claim, scenario, history, observed),
-        Claim::Stays { .. } | Claim::Turns { .. } | Claim::Measures { .. } => {
-            windows::decide(claim, scenario, history, observed)
-        }
-        Claim::Requests { .. } => requests::decide(claim, scenario, history, observed),
+    let is = |same: &dyn Fn(&Claim) -> bool| {
+        scenario.steps.iter().position(|step| matches!(step, Step::Expect(this) if same(&this.claim)))
     };
-    match decision {
-        Decision::Pending(_) if observed.complete => {
-            let why = match anchors::missing(claim, scenario, history) {
-                Some(missing) => format!("the run never came to {missing}"),
-                None => "the run ended before this could be decided".into(),
-            };
-            Decision::Decided(finding(claim, Verdict::Inconclusive, why))
-        }
-        decision => decision,
-    }
+    let step = is(&|this| std::ptr::eq(this, claim))
+        .or_else(|| is(&|this| this == claim))
+        .unwrap_or(scenario.steps.len());
+    View { scenario, history, observed, step }.judge(claim)
 }
 
 /// Judges a whole run. `invariants` are those that hold in every scenario and those the scenario names.
+///
+/// An invariant that the scenario names and nobody brings, and one that panics, is inconclusive.
 pub fn judge(scenario: &Scenario, history: &History, invariants: &[&dyn Invariant]) -> Judgement {
-    let observed = Observed { until: history.last_instant(), complete: true };
+    // After the clean-up began, nobody looked any more. A record that was cut short does not tell how
+    // much was still to be seen, so it counts up to the last thing the runner did after looking.
+    let until = history.phase(Phase::CleanUp).unwrap_or(history.last_act());
+    let observed = Observed { until, complete: true };
     let mut findings = Vec::new();
     findings.extend(ends::interruption(history));
-    findings.extend(ends::steady(scenario, history));
-    findings.extend(ends::unproven_faults(scenario, history));
-    for step in &scenario.steps {
-        match step {
-            Step::Expect(expectation) => match claim(&expectation.claim, scenario, history, observed) {
-                Decision::Decided(finding) => findings.push(finding),
-                Decision::Pending(_) => unreachable!("a complete timeline decides every claim"),
-            },
-            Step::Until { signal, value, within, .. } => {
-                findings.extend(ends::missed_trigger(history, signal, value, *within))
+    findings.extend(steady::shown(scenario, history));
+    findings.extend(ends::broken_ground(scenario, history));
+    let mut triggers = ends::triggers(history);
+    for (step, what) in scenario.steps.iter().enumerate() {
+        match what {
+            Step::Expect(expectation) => {
+                match (View { scenario, history, observed, step }).judge(&expectation.claim) {
+                    Decision::Decided(finding) => findings.push(finding),
+                    Decision::Pending(_) => unreachable!("a complete timeline decides every claim"),
+                }
+            }
+            Step::Until { within, .. } => {
+                findings.extend(triggers.next().and_then(|event| ends::missed(event, history, *within)));
             }
             _ => {}
         }
     }
-    for invariant in invariants {
-        findings.push(invariant.check(scenario, history));
-    }
-    findings.push(ends::recovery(scenario, history));
+    findings.extend(unknown_invariants(scenario, invariants));
+    findings.extend(invariants.iter().map(|invariant| rule(*invariant, scenario, history)));
+    findings.push(steady::recovered(scenario, history));
     findings.push(ends::clean_up(history));
     Judgement { findings }
 }
@@ -92,29 +114,29 @@ pub fn judge_record(record: &Record, invariants: &[&dyn Invariant]) -> Judgement
     judge(&record.header.scenario, &History::of(record.events.clone()), invariants)
 }
 
-fn finding(claim: &Claim, verdict: Verdict, why: impl Into<String>) -> Finding {
-    Finding {
-        axis: Axis::Experiment,
-        claim: claim.to_string(),
-        verdict,
-        why: why.into(),
-        measured: None,
-        window: None,
-        seen: None,
-    }
-}
-
-/// Why `subject` may have changed unseen in a window, in words.
-fn blindness(history: &History, subject: &str, window: Span) -> Option<String> {
-    history
-        .blind_within(subject, window)
-        .map(|why| format!("{subject} could not be seen all the time: {why}"))
-}
-
-/// The last event of a kind of stage of any fault, for messages.
-fn last_failure(history: &History) -> Option<&str> {
-    history.events().iter().rev().find_map(|event| match event {
-        Event { what: What::Fault { stage: Stage::Failed, detail, .. }, .. } => Some(detail.as_str()),
-        _ => None,
+/// What an invariant finds. A checker that crashes is never green.
+fn rule(invariant: &dyn Invariant, scenario: &Scenario, history: &History) -> Finding {
+    catch_unwind(AssertUnwindSafe(|| invariant.check(scenario, history))).unwrap_or_else(|panic| {
+        let told = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let told = told.or_else(|| panic.downcast_ref::<String>().cloned());
+        let why = format!("its checker crashed: {}", told.as_deref().unwrap_or("it did not say why"));
+        bare(Axis::Experiment, invariant.name(), Verdict::Inconclusive, why)
     })
 }
+
+fn unknown_invariants<'a>(
+    scenario: &'a Scenario,
+    invariants: &'a [&dyn Invariant],
+) -> impl Iterator<Item = Finding> + 'a {
+    scenario.always.iter().filter(|name| !invariants.iter().any(|known| known.name() == name.as_str())).map(
+        |name| bare(Axis::Experiment, name, Verdict::Inconclusive, "there is no checker of this name here"),
+    )
+}
+
+/// A finding without figures.
+fn bare(axis: Axis, claim: impl Into<String>, verdict: Verdict, why: impl Into<String>) -> Finding {
+    Finding { axis, claim: claim.into(), verdict, why: why.into(), measured: None, window: None, seen: None }
+}
+
+/// The least step of time: from an instant to the one after it.
+const TICK: Duration = Duration::from_nanos(1);

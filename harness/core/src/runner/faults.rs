@@ -1,9 +1,10 @@
 //! Injecting and healing, with every stage on the timeline.
 
 use std::cell::{Cell, RefCell};
-
+use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::select;
 use tokio::sync::Notify;
@@ -19,6 +20,12 @@ use crate::world::World;
 #[derive(Default)]
 pub(super) struct Faults {
     active: RefCell<Vec<(String, Option<Rc<Flapping>>)>>,
+}
+
+impl Faults {
+    fn is_active(&self, name: &str) -> bool {
+        self.active.borrow().iter().any(|(active, _)| active == name)
+    }
 }
 
 /// A flap that is under way.
@@ -37,7 +44,16 @@ impl<'a, W: World> Run<'a, W> {
     }
 
     pub(super) async fn inject(&self, name: &'a str) -> Result<(), Abandoned> {
-        let fault = self.scenario.faults.get(name).ok_or(Abandoned)?;
+        let refused = match self.scenario.faults.get(name) {
+            None => Some("is not declared"),
+            Some(_) if self.faults.is_active(name) => Some("is in effect already"),
+            Some(_) => None,
+        };
+        if let Some(why) = refused {
+            self.tell(What::Note { text: format!("{name} was not injected: it {why}") });
+            return Err(Abandoned);
+        }
+        let fault = &self.scenario.faults[name];
         let began = self.world.now();
         self.stage(Span::exactly(began), name, Stage::Injecting, fault.to_string());
         let (inner, flapping) = match fault {
@@ -59,7 +75,7 @@ impl<'a, W: World> Run<'a, W> {
             }
         }
         if let Some((flap, flapping)) = flapping {
-            self.companions.add(flap_on(self.world, self.recorder, name, flap, flapping));
+            self.companions.add(self.flap_on(name, flap, flapping));
         }
         Ok(())
     }
@@ -69,7 +85,7 @@ impl<'a, W: World> Run<'a, W> {
         let Some((_, flapping)) = entry else { return };
         let began = self.world.now();
         self.stage(Span::exactly(began), name, Stage::Healing, "");
-        if let Some(flapping) = flapping {
+        if let Some(flapping) = &flapping {
             flapping.end.notify_one();
             if !flapping.over.get() {
                 flapping.ended.notified().await;
@@ -78,7 +94,12 @@ impl<'a, W: World> Run<'a, W> {
         let healed = self.world.heal(name).await;
         let at = Span::between(began, self.world.now());
         match healed {
-            Ok(evidence) => self.stage(at, name, Stage::Healed, evidence.0),
+            Ok(evidence) => {
+                if flapping.is_some() {
+                    self.recorder.signal(at, &flap_signal(name), LIFTED);
+                }
+                self.stage(at, name, Stage::Healed, evidence.0);
+            }
             Err(error) => self.stage(at, name, Stage::Failed, error.to_string()),
         }
         self.faults.active.borrow_mut().retain(|(active, _)| active != name);
@@ -109,38 +130,66 @@ impl<'a, W: World> Run<'a, W> {
             }
         }
     }
-}
 
-/// Lifts and renews a fault that is in effect until it is told to end. The signal `fault/<name>` tells
-/// which it is.
-async fn flap_on<W: World>(world: &W, recorder: &Recorder, name: &str, flap: &Flap, flapping: Rc<Flapping>) {
-    let signal = format!("fault/{name}");
-    let tell = |began, value: &str| recorder.signal(Span::between(began, world.now()), &signal, value);
-    tell(world.now(), "in effect");
-    loop {
-        if ended_before(world, &flapping, flap.down.0).await {
-            break;
+    /// Lifts and renews a fault that is in effect until it is told to end. The signal `fault/<name>`
+    /// tells which it is. A flap that can't go on is a failed fault.
+    fn flap_on(
+        &self,
+        name: &'a str,
+        flap: &'a Flap,
+        flapping: Rc<Flapping>,
+    ) -> impl Future<Output = ()> + 'a {
+        let (world, recorder, fault) = (self.world, self.recorder, &self.scenario.faults[name]);
+        let failed = move |detail: String| {
+            let (name, fault) = (name.to_owned(), fault.clone());
+            recorder.record_at(world.now(), What::Fault { name, fault, stage: Stage::Failed, detail });
+        };
+        async move {
+            if let Err(why) = alternate(world, recorder, name, flap, &flapping).await {
+                failed(why);
+            }
+            flapping.over.set(true);
+            flapping.ended.notify_one();
         }
-        let began = world.now();
-        if world.heal(name).await.is_err() {
-            break;
-        }
-        tell(began, "lifted");
-        if ended_before(world, &flapping, flap.up.0).await {
-            break;
-        }
-        let began = world.now();
-        if !matches!(world.inject(name, &flap.fault).await, Ok(Some(_))) {
-            recorder.record_at(world.now(), What::Note { text: format!("{name} could not be renewed") });
-            break;
-        }
-        tell(began, "in effect");
     }
-    flapping.over.set(true);
-    flapping.ended.notify_one();
 }
 
-async fn ended_before<W: World>(world: &W, flapping: &Flapping, duration: std::time::Duration) -> bool {
+const IN_EFFECT: &str = "in effect";
+const LIFTED: &str = "lifted";
+
+fn flap_signal(name: &str) -> String {
+    format!("fault/{name}")
+}
+
+/// Alternates until `flapping` is told to end; why it could not, otherwise.
+async fn alternate<W: World>(
+    world: &W,
+    recorder: &Recorder,
+    name: &str,
+    flap: &Flap,
+    flapping: &Flapping,
+) -> Result<(), String> {
+    let signal = flap_signal(name);
+    let tell = |began, value: &str| recorder.signal(Span::between(began, world.now()), &signal, value);
+    tell(world.now(), IN_EFFECT);
+    while !ended_before(world, flapping, flap.down.0).await {
+        let began = world.now();
+        world.heal(name).await.map_err(|error| format!("it could not be lifted: {error}"))?;
+        tell(began, LIFTED);
+        if ended_before(world, flapping, flap.up.0).await {
+            break;
+        }
+        let began = world.now();
+        match world.inject(name, &flap.fault).await {
+            Ok(Some(_)) => tell(began, IN_EFFECT),
+            Ok(None) => return Err("it was renewed, but no effect was seen".into()),
+            Err(error) => return Err(format!("it could not be renewed: {error}")),
+        }
+    }
+    Ok(())
+}
+
+async fn ended_before<W: World>(world: &W, flapping: &Flapping, duration: Duration) -> bool {
     let end = pin!(flapping.end.notified());
     let pause = pin!(world.sleep_until(world.now() + duration));
     matches!(select(end, pause).await, futures_util::future::Either::Left(_))

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, LocalBoxFuture, join_all, select};
@@ -23,10 +24,16 @@ use crate::world::World;
 /// recorded as [`NOT_SENT`].
 pub const IN_FLIGHT_LIMIT: usize = 1_000;
 
+/// The class of a request that was still under way when the run ended.
+pub const UNANSWERED: &str = "unanswered";
+
 /// The class of a request that was due while [`IN_FLIGHT_LIMIT`] others were under way.
 pub const NOT_SENT: &str = "not-sent";
 
-/// Sends one request and records its end. Its time counts from `due`.
+/// The shortest time between two requests of a load.
+pub const LEAST_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Sends one request and records its end, an early one too. Its time counts from `due`.
 pub(super) async fn one<W: World>(
     world: &W,
     recorder: &Recorder,
@@ -35,9 +42,26 @@ pub(super) async fn one<W: World>(
     number: u64,
     due: At,
 ) {
-    let answer = world.send(request, number).await;
-    let at = Span::between(due, world.now());
-    recorder.record(at, What::Request { load: load.to_owned(), number, answer });
+    let mut under_way = UnderWay { world, recorder, load, number, due, answer: None };
+    under_way.answer = Some(world.send(request, number).await);
+}
+
+/// A request that has gone out. It is recorded when this is dropped, so none is lost.
+struct UnderWay<'a, W: World> {
+    world: &'a W,
+    recorder: &'a Recorder,
+    load: &'a str,
+    number: u64,
+    due: At,
+    answer: Option<Answer>,
+}
+
+impl<W: World> Drop for UnderWay<'_, W> {
+    fn drop(&mut self) {
+        let at = Span::between(self.due, self.world.now());
+        let answer = self.answer.take().unwrap_or_else(|| Answer::new(UNANSWERED));
+        self.recorder.record(at, What::Request { load: self.load.to_owned(), number: self.number, answer });
+    }
 }
 
 /// Keeps all loads up, for ever.
@@ -46,17 +70,18 @@ pub(super) async fn all<W: World>(world: &W, recorder: &Recorder, loads: &[Load]
 }
 
 async fn keep_up<W: World>(world: &W, recorder: &Recorder, load: &Load) {
+    let every = load.every.max(LEAST_INTERVAL);
     let mut due = world.now();
     let mut under_way = FuturesUnordered::new();
     for number in 0.. {
-        while let Either::Right(_) = either(world.sleep_until(due), under_way.next()).await {}
+        while let Either::Right(()) = either(world.sleep_until(due), under_way.next()).await {}
         if under_way.len() < IN_FLIGHT_LIMIT {
             under_way.push(one(world, recorder, &load.name, &load.request, number, due));
         } else {
             let answer = Answer::new(NOT_SENT);
             recorder.record_at(due, What::Request { load: load.name.clone(), number, answer });
         }
-        due = due + load.every;
+        due = due + every;
     }
 }
 

@@ -14,7 +14,8 @@ use std::time::Duration;
 use futures_util::future::{Either, join3, select};
 
 use crate::event::{Phase, What};
-use crate::judge::ends::steady_since;
+use crate::history::Change;
+use crate::judge::steady;
 use crate::judge::{Decision, Observed, claim};
 use crate::recorder::Recorder;
 use crate::scenario::{Claim, Scenario, Step};
@@ -87,8 +88,19 @@ impl<'a, W: World> Run<'a, W> {
         };
         if reason.is_some() {
             select(pin!(self.heal_everything()), background.as_mut()).await;
+            self.look_away();
         }
         reason
+    }
+
+    /// An interrupted run does not wait for what may still come to be seen.
+    fn look_away(&self) {
+        let (now, lag) = (self.world.now(), self.world.observation_lag());
+        if !lag.is_zero() {
+            let unseen = Span { lo: now.saturating_sub(lag), hi: now };
+            let why = "the run was interrupted before all of it was seen".into();
+            self.recorder.record(unseen, What::Blind { prefix: String::new(), why });
+        }
     }
 
     async fn experiment(&self) {
@@ -141,18 +153,37 @@ impl<'a, W: World> Run<'a, W> {
     async fn await_decision(&self, what: &Claim) {
         let lag = self.world.observation_lag();
         loop {
-            let changed = self.recorder.changed();
             let observed = Observed { until: self.world.now().saturating_sub(lag), complete: false };
             match self.recorder.with_history(|history| claim(what, self.scenario, history, observed)) {
                 Decision::Decided(_) | Decision::Pending(None) => return,
                 Decision::Pending(Some(at)) => {
-                    select(pin!(changed), pin!(self.world.sleep_until(at + lag))).await;
+                    select(pin!(self.news_of(what)), pin!(self.world.sleep_until(at + lag))).await;
                 }
             }
         }
     }
 
-    /// Waits for a trigger: the signal has the value now, or turns to it.
+    /// Completes when the signal that a claim is about changes. Claims about many small things, requests
+    /// and samples, are not worth a look at each.
+    async fn news_of(&self, what: &Claim) {
+        let signal = match what {
+            Claim::Becomes { signal, .. } | Claim::Stays { signal, .. } | Claim::Turns { signal, .. } => {
+                signal
+            }
+            Claim::Measures { .. } | Claim::Requests { .. } => return std::future::pending().await,
+        };
+        let changes = || self.recorder.with_history(|history| history.signal(signal).len());
+        let known = changes();
+        loop {
+            let changed = self.recorder.changed();
+            if changes() > known {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits for a trigger: the signal has the value now, or turns to it, however briefly.
     async fn until(
         &self,
         name: Option<&str>,
@@ -161,35 +192,37 @@ impl<'a, W: World> Run<'a, W> {
         within: Duration,
     ) -> Result<(), Abandoned> {
         let began = self.world.now();
+        let deadline = began + within;
+        let given_up = deadline + self.world.observation_lag();
         let reached = |at, in_time| {
             let (name, signal, value) = (name.map(str::to_owned), signal.to_owned(), value.to_owned());
             self.recorder.record(at, What::Reached { name, signal, value, in_time });
         };
         loop {
             let changed = self.recorder.changed();
-            let last = self.recorder.with_history(|history| history.signal(signal).last().cloned());
-            if let Some(change) = last.filter(|change| change.value == value) {
-                let at = Span { lo: change.at.lo.max(began), hi: change.at.hi.max(began) };
-                reached(at, true);
+            let came = self.recorder.with_history(|history| came_to(history.signal(signal), value, began));
+            if let Some(at) = came.filter(|at| at.lo <= deadline) {
+                reached(Span { lo: at.lo.max(began), hi: at.hi.max(began) }, true);
                 return Ok(());
             }
-            if self.world.now() >= began + within {
-                reached(Span::between(began, began + within), false);
+            if self.world.now() >= given_up {
+                reached(Span::between(began, deadline), false);
                 return Err(Abandoned);
             }
-            select(pin!(changed), pin!(self.world.sleep_until(began + within))).await;
+            select(pin!(changed), pin!(self.world.sleep_until(given_up))).await;
         }
     }
 
-    /// Waits until the steady state has lasted, for at most `within`; whether it has.
+    /// Waits until the steady state was seen to last, for at most `within`; whether it has.
     async fn steady(&self, lasting: Duration, within: Duration) -> bool {
+        let lag = self.world.observation_lag();
         let began = self.world.now();
-        let deadline = began + within;
+        let deadline = began + within + lag;
         loop {
             let changed = self.recorder.changed();
             let now = self.world.now();
-            let since = self.recorder.with_history(|history| steady_since(self.scenario, history, now));
-            let done: Option<At> = since.map(|since| since.max(began) + lasting);
+            let since = self.recorder.with_history(|history| steady::since(self.scenario, history, now));
+            let done: Option<At> = since.map(|since| since.max(began) + lasting + lag);
             if done.is_some_and(|done| now >= done) {
                 return true;
             }
@@ -200,4 +233,11 @@ impl<'a, W: World> Run<'a, W> {
             select(pin!(changed), pin!(self.world.sleep_until(next))).await;
         }
     }
+}
+
+/// When a signal came to have a value: now or since `began`.
+fn came_to(changes: &[Change], value: &str, began: At) -> Option<Span> {
+    let now = changes.last().filter(|change| change.value == value);
+    let since = changes.iter().find(|change| change.value == value && change.at.hi >= began);
+    since.or(now).map(|change| change.at)
 }

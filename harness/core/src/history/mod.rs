@@ -1,9 +1,14 @@
 //! A timeline, indexed for judging: signals over time, anchors, requests, blind spots.
 
+mod stalls;
+
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::event::{Answer, Event, Phase, Stage, What};
 use crate::time::{At, Span};
+
+use stalls::Stalls;
 
 /// A signal took a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +17,19 @@ pub struct Change {
     pub at: Span,
     /// The value it took.
     pub value: String,
+}
+
+/// One injection of a fault, and what became of it. A fault can be injected several times in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// When its injection began.
+    pub injecting: Span,
+    /// When its effect was seen.
+    pub in_effect: Option<Span>,
+    /// When it was known that its effect could not be shown.
+    pub unproven: Option<Span>,
+    /// When it was healed.
+    pub healed: Option<Span>,
 }
 
 /// A request and its end.
@@ -33,13 +51,15 @@ pub struct History {
     samples: BTreeMap<String, Vec<(Span, f64)>>,
     requests: BTreeMap<String, Vec<Exchange>>,
     stages: BTreeMap<(String, Stage), Vec<Span>>,
+    outages: BTreeMap<String, Vec<Outage>>,
     strikes: BTreeMap<String, (Span, bool)>,
     reached: BTreeMap<String, Span>,
     phases: BTreeMap<Phase, At>,
     blind: Vec<(String, Span, String)>,
-    stalls: Vec<Span>,
+    stalls: Stalls,
     leftovers: Option<Vec<String>>,
     last: At,
+    last_act: At,
 }
 
 impl History {
@@ -56,12 +76,16 @@ impl History {
     pub fn push(&mut self, event: Event) {
         let at = event.at;
         self.last = self.last.max(at.hi);
+        if event.what.is_an_act() {
+            self.last_act = self.last_act.max(at.lo);
+        }
         match &event.what {
             What::Phase { phase } => {
                 self.phases.insert(*phase, at.lo);
             }
             What::Fault { name, stage, .. } => {
-                self.stages.entry((name.clone(), *stage)).or_default().push(at)
+                self.stages.entry((name.clone(), *stage)).or_default().push(at);
+                self.outage(name, *stage, at);
             }
             What::Strike { name, evidence, .. } => {
                 self.strikes.insert(name.clone(), (at, evidence.is_some()));
@@ -71,12 +95,13 @@ impl History {
             }
             What::Signal { signal, value, .. } => {
                 let changes = self.signals.entry(signal.clone()).or_default();
-                // Witnesses report late at times; the order is that of happening.
+                // Witnesses report late at times; the order is that of happening. The spans of one
+                // signal don't nest: it has one witness at a time, which sees its changes in order.
                 let position = changes.partition_point(|change| change.at <= at);
                 changes.insert(position, Change { at, value: value.clone() });
             }
             What::Sample { measure, value } => {
-                self.samples.entry(measure.clone()).or_default().push((at, *value))
+                self.samples.entry(measure.clone()).or_default().push((at, *value));
             }
             What::Request { load, number, answer } => self
                 .requests
@@ -84,7 +109,7 @@ impl History {
                 .or_default()
                 .push(Exchange { at, number: *number, answer: answer.clone() }),
             What::Blind { prefix, why } => self.blind.push((prefix.clone(), at, why.clone())),
-            What::Stall => self.stalls.push(at),
+            What::Stall => self.stalls.add(at),
             What::TornDown { leftovers } => self.leftovers = Some(leftovers.clone()),
             What::Reached { .. }
             | What::Fact { .. }
@@ -93,6 +118,20 @@ impl History {
             | What::End { .. } => {}
         }
         self.events.push(event);
+    }
+
+    fn outage(&mut self, name: &str, stage: Stage, at: Span) {
+        let outages = self.outages.entry(name.to_owned()).or_default();
+        if stage == Stage::Injecting {
+            outages.push(Outage { injecting: at, in_effect: None, unproven: None, healed: None });
+        }
+        let Some(outage) = outages.last_mut() else { return };
+        match stage {
+            Stage::InEffect => outage.in_effect = outage.in_effect.or(Some(at)),
+            Stage::Unproven => outage.unproven = outage.unproven.or(Some(at)),
+            Stage::Healed => outage.healed = Some(at),
+            Stage::Injecting | Stage::Healing | Stage::Failed => {}
+        }
     }
 
     /// The whole timeline, in the order of writing.
@@ -108,6 +147,12 @@ impl History {
     /// The latest instant that any event touches.
     pub fn last_instant(&self) -> At {
         self.last
+    }
+
+    /// The beginning of the latest thing the runner did: entered a phase, broke or healed something,
+    /// reached a trigger. Before it does anything, it waits for what it expects to be seen.
+    pub fn last_act(&self) -> At {
+        self.last_act
     }
 
     /// The changes of a signal, in the order of happening.
@@ -156,6 +201,11 @@ impl History {
         self.stages.get(&(name.to_owned(), stage)).map_or(&[], Vec::as_slice)
     }
 
+    /// The injections of a fault, in order.
+    pub fn outages(&self, name: &str) -> &[Outage] {
+        self.outages.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// The names of the faults that were injected or tried.
     pub fn faults(&self) -> impl Iterator<Item = &str> {
         let mut last = None;
@@ -188,13 +238,25 @@ impl History {
             .map(|(_, _, why)| why.as_str())
     }
 
-    /// For how long altogether the machine stalled within `window`.
-    pub fn stalled_within(&self, window: Span) -> std::time::Duration {
-        self.stalls
+    /// The end of the last blind spot of `subject`; the run's start when it has none.
+    pub fn blind_until(&self, subject: &str) -> At {
+        self.blind
             .iter()
-            .filter(|stall| stall.overlaps(window))
-            .map(|stall| stall.hi.min(window.hi).saturating_since(stall.lo.max(window.lo)))
-            .sum()
+            .filter(|(prefix, _, _)| subject.starts_with(prefix.as_str()))
+            .map(|(_, at, _)| at.hi)
+            .max()
+            .unwrap_or(At::START)
+    }
+
+    /// For how long altogether the machine stalled within `window`.
+    pub fn stalled_within(&self, window: Span) -> Duration {
+        self.stalls.within(window)
+    }
+
+    /// The last instant at which no more than `within` has passed since `from`, the time for which the
+    /// machine stalled not counted: it holds everything up, the system under test included.
+    pub fn deadline(&self, from: At, within: Duration) -> At {
+        self.stalls.deadline(from, within)
     }
 
     /// What was left behind, once the world was taken down.

@@ -1,0 +1,101 @@
+//! What a claim is judged by.
+
+use super::{Decision, Observed, becomes, measures, requests, stays, turns, windows};
+use super::{TICK, bare};
+use crate::event::{Event, Stage, What};
+use crate::history::History;
+use crate::scenario::{Claim, Scenario};
+use crate::time::Span;
+use crate::verdict::{Axis, Finding, Verdict};
+
+/// A timeline as far as it has been observed, looked at from one step of the scenario.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) history: &'a History,
+    pub(super) observed: Observed,
+    /// Which step claims: names mean what they mean there.
+    pub(super) step: usize,
+}
+
+impl View<'_> {
+    /// Judges a claim of this step. On a complete timeline the answer is always decided.
+    pub(super) fn judge(&self, claim: &Claim) -> Decision {
+        match self.decide(claim) {
+            Decision::Pending(_) if self.observed.complete => {
+                let why = match self.missing(claim) {
+                    Some(missing) => format!("the run never came to {missing}"),
+                    None => "the run ended before this could be decided".into(),
+                };
+                Decision::Decided(finding(claim, Verdict::Inconclusive, why))
+            }
+            decision => decision,
+        }
+    }
+
+    pub(super) fn decide(&self, claim: &Claim) -> Decision {
+        match claim {
+            Claim::Becomes { signal, value, after, not_before, within } => {
+                becomes::Becomes { signal, value, after, not_before: *not_before, within: *within }
+                    .decide(self, claim)
+            }
+            Claim::Stays { signal, values, window } => windows::decide(self, claim, window, |reach| {
+                let shown = stays::shown(self.history.signal(signal), values, reach);
+                self.unless_blind(signal, reach, shown)
+            }),
+            Claim::Turns { signal, value, at_least, at_most, window } => {
+                windows::decide(self, claim, window, |reach| {
+                    let changes = self.history.signal(signal);
+                    let shown = turns::shown(changes, value, (*at_least, *at_most), reach);
+                    self.unless_blind(signal, reach, shown)
+                })
+            }
+            Claim::Measures { measure, at_least, at_most, window } => {
+                windows::decide(self, claim, window, |reach| {
+                    let samples = self.history.samples(measure);
+                    let shown = measures::shown(samples, (*at_least, *at_most), reach);
+                    self.unless_blind(measure, reach, shown)
+                })
+            }
+            Claim::Requests { load, answers, at_least, answered_within, window } => {
+                windows::decide(self, claim, window, |reach| {
+                    requests::Weighed { answers, at_least: *at_least, limit: *answered_within }.shown(
+                        self.history,
+                        load,
+                        reach,
+                    )
+                })
+            }
+        }
+    }
+
+    /// What silence said is worth nothing where nobody could look.
+    fn unless_blind(&self, subject: &str, reach: &windows::Reach, shown: windows::Shown) -> windows::Shown {
+        match (shown, self.blindness(subject, reach.perhaps())) {
+            (windows::Shown::Kept(..) | windows::Shown::Short(_), Some(blind)) => {
+                windows::Shown::Unclear(blind)
+            }
+            (shown, _) => shown,
+        }
+    }
+
+    /// Why `subject` may have changed unseen in a window, in words. Its last instant is outside.
+    pub(super) fn blindness(&self, subject: &str, window: Span) -> Option<String> {
+        let inside = Span { lo: window.lo, hi: window.hi.saturating_sub(TICK).max(window.lo) };
+        self.history
+            .blind_within(subject, inside)
+            .map(|why| format!("{subject} could not be seen all the time: {why}"))
+    }
+
+    /// The last failure of a fault, for messages.
+    pub(super) fn last_failure(&self) -> Option<&str> {
+        self.history.events().iter().rev().find_map(|event| match event {
+            Event { what: What::Fault { stage: Stage::Failed, detail, .. }, .. } => Some(detail.as_str()),
+            _ => None,
+        })
+    }
+}
+
+pub(super) fn finding(claim: &Claim, verdict: Verdict, why: impl Into<String>) -> Finding {
+    bare(Axis::Experiment, claim.to_string(), verdict, why)
+}
