@@ -102,7 +102,7 @@ impl Canary {
                 let mut request =
                     format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\n");
                 if padding > 0 {
-                    request += &format!("x-canary-padding: {}\r\n", "x".repeat(padding));
+                    request.extend(["x-canary-padding: ", &"x".repeat(padding), "\r\n"]);
                 }
                 (request + "\r\n").into_bytes()
             }

@@ -62,13 +62,11 @@ impl Breakable<'_> {
 
     /// Takes the fault off the edge.
     pub(crate) fn lift(&self, name: &str, fault: &Fault) -> Result<(), WorldError> {
-        match fault {
-            Fault::Refuse(_) => self.proxy.refuse(false).map_err(|error| self.failed(error)),
-            _ => {
-                self.proxy.remove_named(&toxic_name(name));
-                Ok(())
-            }
+        if matches!(fault, Fault::Refuse(_)) {
+            return self.proxy.refuse(false).map_err(|error| self.failed(error));
         }
+        self.proxy.remove_named(&toxic_name(name));
+        Ok(())
     }
 
     /// Completes when the edge carries what goes past it: then nothing of the fault is left.

@@ -121,7 +121,10 @@ pub(crate) fn evidence(
     let shown = match (fault, through) {
         (Fault::Refuse(_), Outcome::Refused)
         | (Fault::Reset(_), Outcome::Ended { reset: true, .. })
-        | (Fault::BlackHole(_) | Fault::Stall(_) | Fault::OneWay(_), Outcome::Silent(_)) => true,
+        | (
+            Fault::BlackHole(_) | Fault::Stall(_) | Fault::OneWay(_) | Fault::Bandwidth(_) | Fault::Slice(_),
+            Outcome::Silent(_),
+        ) => true,
         (Fault::WrongAnswer(WrongAnswer { status, body, .. }), Outcome::Answered(heard)) => {
             heard.status == Some(*status) && heard.body == body.as_bytes()
         }
@@ -134,7 +137,6 @@ pub(crate) fn evidence(
             let telling = least.max(clock.real(latency.delay.0) / 2).max(GRAIN / 2);
             heard.first_byte >= direct.answer()?.first_byte.min(GRAIN) + telling
         }
-        (Fault::Bandwidth(_) | Fault::Slice(_), Outcome::Silent(_)) => true,
         (Fault::Bandwidth(bandwidth), Outcome::Answered(heard)) => {
             let bytes = canary.request(look.padding, false).len() + heard.bytes;
             let rate = f64::from(bandwidth.kilobytes) * 1_000.0 * clock.speed();

@@ -230,7 +230,7 @@ mod tests {
         fn lines_do_not_depend_on_how_the_bytes_arrive(
             lines in proptest::collection::vec("[a-z]{0,9}", 0..20), pieces in proptest::collection::vec(1usize..7, 1..9),
         ) {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
             let mut cutter = Cutter::default();
             let mut seen = Vec::new();
             let mut rest = text.as_bytes();
@@ -261,7 +261,9 @@ mod tests {
         let mut cutter = Cutter::default();
         let mut seen = Vec::new();
         let mut keep = |line: &[u8]| seen.push(String::from_utf8_lossy(line).into_owned());
-        pieces.iter().for_each(|piece| cutter.push(piece, &mut keep));
+        for piece in pieces {
+            cutter.push(piece, &mut keep);
+        }
         cutter.finish(&mut keep);
         seen
     }
@@ -279,7 +281,7 @@ mod tests {
     async fn a_flood_loses_lines_by_number_and_keeps_the_last() {
         let (lines, mut received) = mpsc::channel(UNREAD);
         let output = Output::new("flood".into(), Clock::start(1.0).unwrap(), lines);
-        let flood: String = (0..20_000).map(|n| format!("line {n}\n")).collect();
+        let flood = (0..20_000).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
         output.clone().read(flood.as_bytes()).await;
 
         let lost = output.take_lost().unwrap();

@@ -114,7 +114,9 @@ impl Process {
         output.begin_anew();
         let mut command = Command::new(&launch.program);
         command.args(&launch.args).current_dir(&launch.dir).process_group(0);
-        PROXY_VARIABLES.iter().for_each(|variable| _ = command.env_remove(variable));
+        for variable in PROXY_VARIABLES {
+            command.env_remove(variable);
+        }
         command.envs(&launch.env).env(MARK, mark);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;

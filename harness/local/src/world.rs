@@ -327,7 +327,9 @@ impl<S: LocalSystem> World for LocalWorld<S> {
         }
         // Everything that was broken is gone.
         let broken: Vec<_> = self.broken.borrow().iter().map(|broken| broken.name.clone()).collect();
-        broken.iter().for_each(|name| self.mended(name));
+        for name in &broken {
+            self.mended(name);
+        }
         match Rc::try_unwrap(ground) {
             Ok(ground) => left.extend(ground.clear(left.is_empty())),
             Err(_) => left.push("the world is still being watched; it goes when that ends".into()),

@@ -5,6 +5,8 @@
 //! Every test first shows that a fault took effect by other means than the world's own evidence, and
 //! then that nothing of it is left.
 
+#![expect(clippy::unwrap_used, reason = "a test, though one without the usual harness")]
+
 mod bed;
 mod edges;
 mod ending;

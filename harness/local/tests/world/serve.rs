@@ -35,7 +35,11 @@ pub(crate) fn serve(words: &[String]) -> ExitCode {
     };
     println!("listening on {address}");
     if has("flood") {
-        std::thread::spawn(|| (0u64..).for_each(|n| println!("line {n} {}", "x".repeat(100))));
+        std::thread::spawn(|| {
+            loop {
+                println!("{}", "x".repeat(100));
+            }
+        });
     }
     if has("dies") {
         std::thread::spawn(|| {

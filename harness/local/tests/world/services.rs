@@ -160,7 +160,6 @@ async fn dies() {
     assert_eq!(events.iter().filter(|event| told(&event.what)).count(), 1, "{events:?}");
 }
 
-#[expect(clippy::unused_async, reason = "reads as the other tests do")]
 async fn unsupported() {
     let bed = Bed::new(Pair::default());
     let by = HumanDuration(Duration::from_secs(3600));
