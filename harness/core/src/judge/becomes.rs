@@ -1,8 +1,8 @@
 //! A signal turns to a value, not before and within a time after an anchor.
 //!
-//! Time is counted from the anchor to the first turn since the anchor *began* to come about: a fault is
-//! injected over a span, and what it causes within that span counts as having taken no time. A turn that
-//! may lie before all of that span may have nothing to do with it, so nothing follows from it.
+//! Time is counted from the anchor to the first turn that is not surely earlier. What came in the middle
+//! of it took no time: a fault is injected over a span and has its first effects within it, and the first
+//! look after it shows what may have happened since the last look before it.
 
 use std::time::Duration;
 
@@ -48,7 +48,6 @@ impl Becomes<'_> {
         };
         match turns_to(view.history.signal(self.signal), self.value).find(|turn| turn.hi >= anchor.lo) {
             None => Turn::Never,
-            Some(turn) if turn.lo < anchor.lo => Turn::Unclear(self.may_precede()),
             Some(turn) => Turn::At(turn),
         }
     }
@@ -100,9 +99,7 @@ impl Becomes<'_> {
         let elapsed = turn.elapsed_since(anchor);
         let unclear = |why: String| answer(Verdict::Inconclusive, why, Some(turn));
         let settled = turn.lo + TICK;
-        if turn.lo < anchor.lo {
-            since(settled, &|| unclear(self.may_precede()))
-        } else if turn.lo > deadline {
+        if turn.lo > deadline {
             let late = seconds(elapsed.least.saturating_sub(self.within));
             let late =
                 || unless_blind(Verdict::Violated, format!("too late by {late}"), Some(turn), deadline);
@@ -124,10 +121,6 @@ impl Becomes<'_> {
         } else {
             since(settled, &|| unclear(format!("after {elapsed}, which may be too early or in time")))
         }
-    }
-
-    fn may_precede(&self) -> String {
-        format!("{} may have become {} before {}", self.signal, self.value, self.after)
     }
 
     fn never(&self, view: &View<'_>, anchor: Span, deadline: At) -> String {

@@ -2,11 +2,14 @@
 //!
 //! A window holds the instant it begins with and not the one it ends with: what changes at the very
 //! instant of the heal is outside a window that lasts until the heal.
+//!
+//! Breaking and healing take time, and that time belongs to no window: one begins when a fault is in
+//! effect or healed, and ends when the runner begins to inject or to heal.
 
 use super::anchors::Found;
 use super::view::{View, finding};
 use super::{Decision, TICK};
-use crate::scenario::{Claim, Until, Window};
+use crate::scenario::{Anchor, Claim, Until, Window};
 use crate::time::{At, Span};
 use crate::verdict::{Finding, Verdict};
 
@@ -107,9 +110,11 @@ enum Nowhere {
 
 fn reach(view: &View<'_>, window: &Window) -> Result<Reach, Nowhere> {
     let from = place(view.find(&window.from))?.ok_or(Nowhere::Yet(None))?;
+    let from = if is_act(&window.from) { Span::exactly(from.hi) } else { from };
     let until = match &window.until {
         Until::Lasting(lasting) => Some(Span { lo: from.lo + *lasting, hi: from.hi + *lasting }),
-        Until::Anchor(anchor) => place(view.find(anchor))?,
+        Until::Anchor(anchor) => place(view.find(anchor))?
+            .map(|until| if is_act(anchor) { Span::exactly(until.lo) } else { until }),
     };
     let same = matches!(&window.until, Until::Anchor(anchor) if *anchor == window.from);
     if same || until.is_some_and(|until| until.hi <= from.lo) {
@@ -120,6 +125,11 @@ fn reach(view: &View<'_>, window: &Window) -> Result<Reach, Nowhere> {
         return Err(Nowhere::Clear(format!("{end} came no later than {}: the window is empty", window.from)));
     }
     Ok(Reach { from, until, observed: view.observed.until, complete: view.observed.complete })
+}
+
+/// Whether the anchor's span is how long something took, rather than a doubt about one instant.
+fn is_act(anchor: &Anchor) -> bool {
+    matches!(anchor, Anchor::InEffect(_) | Anchor::Healed(_) | Anchor::Struck(_))
 }
 
 fn place(found: Found) -> Result<Option<Span>, Nowhere> {

@@ -80,28 +80,30 @@ impl Reading<'_> {
         }
     }
 
-    /// When an anchor began to come about.
-    fn began(&self, anchor: &Anchor) -> u64 {
+    /// When an anchor began to come about, and when it had.
+    fn act(&self, anchor: &Anchor) -> (u64, u64) {
         match anchor {
-            Anchor::InEffect(_) => self.truth.in_effect.0,
-            Anchor::Healed(_) => self.truth.healed.0,
-            anchor => self.anchor(anchor),
+            Anchor::InEffect(_) => self.truth.in_effect,
+            Anchor::Healed(_) => self.truth.healed,
+            anchor => (self.anchor(anchor), self.anchor(anchor)),
         }
     }
 
+    /// Breaking and healing belong to no window.
     fn window(&self, window: &Window) -> (u64, u64) {
-        let from = self.anchor(&window.from);
+        let from = self.act(&window.from).1;
         match &window.until {
-            Until::Anchor(anchor) => (from, self.anchor(anchor)),
+            Until::Anchor(anchor) => (from, self.act(anchor).0),
             Until::Lasting(lasting) => (from, from + lasting.as_nanos() as u64),
         }
     }
 
-    fn turns_to(&self, value: &str) -> impl Iterator<Item = u64> {
-        let values: Vec<&str> = self.truth.turns.iter().map(|turn| turn.value).collect();
-        let turned: Vec<u64> = (0..values.len())
-            .filter(|i| values[*i] == value && (*i == 0 || values[i - 1] != value))
-            .map(|i| self.turns[i])
+    /// The turns to a value: when, and when at the latest.
+    fn turns_to(&self, value: &str) -> impl Iterator<Item = (u64, u64)> {
+        let turns = &self.truth.turns;
+        let turned: Vec<_> = (0..turns.len())
+            .filter(|i| turns[*i].value == value && (*i == 0 || turns[i - 1].value != value))
+            .map(|i| (self.turns[i], turns[i].at.1))
             .collect();
         turned.into_iter()
     }
@@ -111,22 +113,19 @@ impl Reading<'_> {
             Claim::Becomes { value, after, not_before, within, .. } => {
                 let anchor = self.anchor(after);
                 let bounds = not_before.as_nanos() as u64..=within.as_nanos() as u64;
-                // A turn while the anchor was still coming about took no time, or does not count: the
-                // judge may rely on neither.
-                let so = |since: u64| {
-                    let turn = self.turns_to(value).find(|turn| *turn >= since);
-                    turn.is_some_and(|turn| bounds.contains(&turn.saturating_sub(anchor)))
+                let in_time = |turn: Option<(u64, u64)>| {
+                    turn.is_some_and(|(turn, _)| bounds.contains(&turn.saturating_sub(anchor)))
                 };
-                let counted = so(self.began(after));
-                let strict = so(anchor);
-                // Counting it is the definition; where only the strict sense makes the claim true, it
-                // must not be called violated.
-                if counted {
-                    vec![Outcome::True]
-                } else if strict {
-                    vec![Outcome::False, Outcome::True]
-                } else {
-                    vec![Outcome::False]
+                // The definition: the first turn that is not surely earlier than its anchor.
+                let began = self.act(after).0;
+                let defined = in_time(self.turns_to(value).find(|(_, latest)| *latest >= began));
+                // In the strictest sense, the first turn at or after it. What is true in that sense must
+                // not be called violated.
+                let strictly = in_time(self.turns_to(value).find(|(turn, _)| *turn >= anchor));
+                match (defined, strictly) {
+                    (true, _) => vec![Outcome::True],
+                    (false, true) => vec![Outcome::False, Outcome::True],
+                    (false, false) => vec![Outcome::False],
                 }
             }
             Claim::Stays { values, window, .. } => {
@@ -154,7 +153,8 @@ impl Reading<'_> {
                 if from >= until {
                     return vec![Outcome::Nothing];
                 }
-                let count = self.turns_to(value).filter(|turn| (from..until).contains(turn)).count() as u32;
+                let count =
+                    self.turns_to(value).filter(|(turn, _)| (from..until).contains(turn)).count() as u32;
                 vec![(*at_least..=*at_most).contains(&count).into()]
             }
             Claim::Measures { at_least, at_most, window, .. } => {
