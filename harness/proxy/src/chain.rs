@@ -77,7 +77,7 @@ impl Chain {
     }
 
     fn room_at(&self, i: usize) -> usize {
-        self.slots.get(i).map_or(PASSING.saturating_sub(self.out.bytes()), |slot| slot.stage.room())
+        self.slots.get(i).map_or(PASSING.saturating_sub(self.out.weight()), |slot| slot.stage.room())
     }
 
     /// Whether the next piece may come in.

@@ -1,8 +1,11 @@
-//! Pieces waiting in order, and how many bytes they are.
+//! Pieces waiting in order, and what they weigh.
 
 use crate::stage::Piece;
 use std::collections::VecDeque;
 use std::time::Instant;
+
+/// What keeping a piece costs besides its bytes: many small ones must not slip past a bound on bytes.
+const OVERHEAD: usize = 64;
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -38,8 +41,9 @@ impl Queue {
         self.pop()
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// Bytes, with what it costs to keep them.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes + self.pieces.len() * OVERHEAD
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -56,5 +60,25 @@ impl Queue {
                 end => end,
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn cutting_and_draining_keep_the_weight_true() {
+        let now = crate::clock::now();
+        let mut queue = Queue::default();
+        queue.push(Piece::Data { bytes: Bytes::from_static(b"abcdef"), at: now });
+        queue.push(Piece::Fin);
+        assert_eq!(queue.weight(), 6 + 2 * OVERHEAD);
+        assert_eq!(queue.pop_up_to(4).map(|p| p.len()), Some(4));
+        assert_eq!(queue.weight(), 2 + 2 * OVERHEAD);
+        assert_eq!(queue.pop_up_to(4).map(|p| p.len()), Some(2));
+        assert_eq!(queue.drain(now), [Piece::Fin]);
+        assert!(queue.is_empty() && queue.weight() == 0);
     }
 }

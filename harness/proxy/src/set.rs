@@ -139,11 +139,11 @@ impl ProxySet {
         };
         if differs(&proxy, &wanted) {
             proxy.repoint(wanted.listen, &wanted.upstream, wanted.enabled)?;
-        } else if wanted.enabled == proxy.refuses() {
-            proxy.refuse(!wanted.enabled)?;
-            if !wanted.enabled {
-                proxy.cut(Cut::Fin);
-            }
+        } else if patch.enabled == Some(true) {
+            proxy.refuse(false)?;
+        } else if patch.enabled == Some(false) {
+            proxy.refuse(true)?;
+            proxy.cut(Cut::Fin);
         }
         Ok(proxy)
     }

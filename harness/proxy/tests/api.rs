@@ -8,4 +8,5 @@
 mod hostile;
 #[path = "api/sequences.rs"]
 mod sequences;
+#[expect(dead_code, reason = "each test binary uses a part of it")]
 mod support;

@@ -21,6 +21,7 @@ mod through_the_client;
 #[path = "conformance/traffic.rs"]
 mod traffic;
 
+#[expect(dead_code, reason = "each test binary uses a part of it")]
 mod support;
 
 /// Runs each of these functions, which take an [`arm::Arm`], once per arm.

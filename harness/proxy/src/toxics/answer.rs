@@ -98,6 +98,8 @@ enum Expect {
 #[derive(Debug)]
 pub(crate) struct Responder {
     answer: Answer,
+    /// The usual reply; all that wait to be sent share its bytes.
+    reply: Bytes,
     expect: Expect,
     unread: BytesMut,
     head_only: bool,
@@ -106,7 +108,8 @@ pub(crate) struct Responder {
 
 impl Responder {
     pub(crate) fn new(answer: Answer) -> Self {
-        Self { answer, expect: Expect::Head, unread: BytesMut::new(), head_only: false, keep: true }
+        let reply = answer.render(false, true);
+        Self { answer, reply, expect: Expect::Head, unread: BytesMut::new(), head_only: false, keep: true }
     }
 
     pub(crate) fn answer(&self) -> &Answer {
@@ -204,7 +207,13 @@ impl Responder {
                 Err(_) => return self.give_up(said),
             }
         };
+        let waits = value("expect").is_some_and(|v| v.contains("100-continue"));
         let _ = self.unread.split_to(used);
+        if waits {
+            // The client holds its body back until it is told to go on: it is told the end instead.
+            self.keep = false;
+            self.reply(said);
+        }
         true
     }
 
@@ -216,7 +225,11 @@ impl Responder {
     }
 
     fn reply(&mut self, said: &mut Said) {
-        said.replies.push(self.answer.render(self.head_only, self.keep));
+        said.replies.push(if self.keep && !self.head_only {
+            self.reply.clone()
+        } else {
+            self.answer.render(self.head_only, self.keep)
+        });
         said.close = !self.keep;
         self.expect = Expect::Head;
     }
@@ -266,6 +279,12 @@ mod tests {
         assert!(said.close);
         let reply = std::str::from_utf8(&said.replies[0]).unwrap();
         assert!(reply.ends_with("connection: close\r\n\r\n"), "{reply}");
+    }
+
+    #[test]
+    fn a_client_that_waits_for_leave_to_send_is_answered_at_once() {
+        let said = responder().feed(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n");
+        assert_eq!((said.replies.len(), said.close), (1, true));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl BandwidthStage {
 
 impl Stage for BandwidthStage {
     fn room(&self) -> usize {
-        PASSING.saturating_sub(self.held.bytes())
+        PASSING.saturating_sub(self.held.weight())
     }
 
     fn push(&mut self, now: Instant, piece: Piece) {

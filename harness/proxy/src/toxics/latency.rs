@@ -61,7 +61,7 @@ impl LatencyStage {
 
 impl Stage for LatencyStage {
     fn room(&self) -> usize {
-        HELD.saturating_sub(self.held.bytes())
+        HELD.saturating_sub(self.held.weight())
     }
 
     fn push(&mut self, now: Instant, piece: Piece) {

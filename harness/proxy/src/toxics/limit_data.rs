@@ -39,7 +39,7 @@ impl LimitDataStage {
 
 impl Stage for LimitDataStage {
     fn room(&self) -> usize {
-        PASSING.saturating_sub(self.passing.bytes())
+        PASSING.saturating_sub(self.passing.weight())
     }
 
     fn push(&mut self, _now: Instant, piece: Piece) {

@@ -50,7 +50,7 @@ impl SlicerStage {
 
 impl Stage for SlicerStage {
     fn room(&self) -> usize {
-        PASSING.saturating_sub(self.held.bytes())
+        PASSING.saturating_sub(self.held.weight())
     }
 
     fn push(&mut self, _now: Instant, piece: Piece) {

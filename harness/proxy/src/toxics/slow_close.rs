@@ -38,7 +38,7 @@ impl SlowCloseStage {
 
 impl Stage for SlowCloseStage {
     fn room(&self) -> usize {
-        PASSING.saturating_sub(self.passing.bytes())
+        PASSING.saturating_sub(self.passing.weight())
     }
 
     fn push(&mut self, now: Instant, piece: Piece) {

@@ -20,7 +20,7 @@ pub(crate) struct StallStage {
 
 impl Stage for StallStage {
     fn room(&self) -> usize {
-        HELD.saturating_sub(self.held.bytes())
+        HELD.saturating_sub(self.held.weight())
     }
 
     fn push(&mut self, _now: Instant, piece: Piece) {

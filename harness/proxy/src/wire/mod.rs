@@ -53,6 +53,7 @@ pub(crate) async fn run(edge: Arc<Edge>, tap: Arc<Tap>, client: TcpStream) {
     let mut wire = Wire::new(edge, tap, client);
     let Ending { end, manner } = wire.drive().await;
     wire.exchange = None;
+    wire.count_dropped();
     leaving.now(end);
     let upstream = match wire.upstream {
         Upstream::Up(socket) => Some(socket),
@@ -307,6 +308,8 @@ impl Wire {
         let outcome = {
             let mut feed;
             let mut sink = match (&mut self.responder, self.upstream.socket()) {
+                // A client that asks and asks and does not read is not listened to.
+                (Some(_), _) if !self.down.chain.has_room() => Sink::Absent,
                 (Some(responder), _) => {
                     answering = true;
                     feed = |bytes: &[u8]| {

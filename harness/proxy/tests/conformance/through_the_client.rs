@@ -87,10 +87,25 @@ async fn only_ours_is_told(arm: &Arm) {
     assert_eq!(client.cut("edge", Cut::Rst).await.unwrap(), 1);
     assert_rst(&mut standing).await;
     client.refuse("edge", false).await.unwrap();
+    let mut standing = connect(edge).await;
+    until_open(client).await;
+    client.refuse("edge", true).await.unwrap();
+    client.enable("edge", false).await.unwrap();
+    assert_fin(&mut standing).await;
+    client.enable("edge", true).await.unwrap();
     let log = client.connections("edge").await.unwrap();
-    assert_eq!((log.len(), log[0].upstream_bytes), (1, 20));
+    assert_eq!((log.len(), log[0].upstream_bytes), (2, 20));
     client.clear("edge").await.unwrap();
     assert_eq!(echo(&mut connect(edge).await, b"healed").await.unwrap(), b"healed");
+}
+
+async fn until_open(client: &Client) {
+    soon(async {
+        while client.counters("edge").await.unwrap().open == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
 }
 
 async fn clear_is_one_proxys(arm: &Arm) {

@@ -70,12 +70,12 @@ async fn bytes_pass_whole(arm: &Arm) {
 async fn latency_delays_one_direction_and_is_healed(arm: &Arm) {
     let upstream = Upstream::echo().await;
     let mut client = connect(arm.edge(&upstream).await).await;
-    within(round_trip(&mut client).await, ms(0), ms(60));
+    within(round_trip(&mut client).await, ms(0), ms(100));
     for toxic in [Toxic::latency(ms(120), ms(0)).upstream(), Toxic::latency(ms(120), ms(0)).downstream()] {
         arm.add(toxic.clone()).await;
-        within(round_trip(&mut client).await, ms(120), ms(230));
+        within(round_trip(&mut client).await, ms(120), ms(400));
         arm.remove(&toxic).await;
-        within(round_trip(&mut client).await, ms(0), ms(60));
+        within(round_trip(&mut client).await, ms(0), ms(100));
     }
 }
 
@@ -86,7 +86,7 @@ async fn jitter_stays_in_its_bounds(arm: &Arm) {
     let mut seen = Vec::new();
     for _ in 0..15 {
         let took = round_trip(&mut client).await;
-        within(took, ms(20), ms(200));
+        within(took, ms(20), ms(300));
         seen.push(took);
     }
     let spread = seen.iter().max().unwrap().saturating_sub(*seen.iter().min().unwrap());
@@ -99,16 +99,16 @@ async fn two_latencies_add_up(arm: &Arm) {
     let mut client = connect(arm.edge(&upstream).await).await;
     arm.add(Toxic::latency(ms(60), ms(0)).downstream().named("one")).await;
     arm.add(Toxic::latency(ms(60), ms(0)).downstream().named("two")).await;
-    within(round_trip(&mut client).await, ms(120), ms(230));
+    within(round_trip(&mut client).await, ms(120), ms(400));
 }
 
 async fn an_update_reaches_established_connections(arm: &Arm) {
     let upstream = Upstream::echo().await;
     let mut client = connect(arm.edge(&upstream).await).await;
     arm.add(Toxic::latency(ms(20), ms(0)).downstream()).await;
-    within(round_trip(&mut client).await, ms(20), ms(110));
+    within(round_trip(&mut client).await, ms(20), ms(180));
     arm.client.update("edge", &Toxic::latency(ms(200), ms(0)).downstream()).await.unwrap();
-    within(round_trip(&mut client).await, ms(200), ms(320));
+    within(round_trip(&mut client).await, ms(200), ms(500));
 }
 
 async fn bandwidth_limits_the_rate(arm: &Arm) {
@@ -121,7 +121,7 @@ async fn bandwidth_limits_the_rate(arm: &Arm) {
     let (got, end) = read_all(&mut client).await;
     assert!(got == bytes && end.is_ok());
     // 60 kB at 100 kB/s.
-    within(start.elapsed(), ms(595), ms(1100));
+    within(start.elapsed(), ms(595), ms(2000));
 }
 
 async fn bandwidth_zero_stalls_without_loss(arm: &Arm) {
@@ -146,9 +146,9 @@ async fn slow_close_delays_the_end_alone(arm: &Arm) {
     let mut client = connect(edge).await;
     let mut got = [0; 13];
     soon(client.read_exact(&mut got)).await.unwrap();
-    within(start.elapsed(), ms(0), ms(90));
+    within(start.elapsed(), ms(0), ms(140));
     assert_fin(&mut client).await;
-    within(start.elapsed(), ms(150), ms(260));
+    within(start.elapsed(), ms(150), ms(450));
 }
 
 async fn timeout_drops_bytes_then_ends(arm: &Arm) {
@@ -162,7 +162,7 @@ async fn timeout_drops_bytes_then_ends(arm: &Arm) {
     client.write_all(b"echo is dropped").await.unwrap();
     let (got, _) = read_all(&mut client).await;
     assert_eq!(got, b"");
-    within(start.elapsed(), ms(150), ms(300));
+    within(start.elapsed(), ms(150), ms(450));
 }
 
 async fn timeout_zero_drops_and_removing_it_ends(arm: &Arm) {
@@ -187,7 +187,7 @@ async fn reset_peer_resets_new_connections(arm: &Arm) {
     let start = now();
     client.write_all(b"x").await.unwrap();
     assert_rst(&mut client).await;
-    within(start.elapsed(), ms(100), ms(220));
+    within(start.elapsed(), ms(100), ms(400));
 }
 
 async fn slicer_keeps_the_bytes_and_takes_its_time(arm: &Arm) {
@@ -200,7 +200,7 @@ async fn slicer_keeps_the_bytes_and_takes_its_time(arm: &Arm) {
     let (got, end) = read_all(&mut client).await;
     assert!(got == bytes && end.is_ok());
     // Slices of at most 120 bytes: at least 17, so at least 16 pauses; of at least 40: at most 50.
-    within(start.elapsed(), ms(160), ms(800));
+    within(start.elapsed(), ms(160), ms(1500));
 }
 
 async fn limit_data_passes_exactly_so_many(arm: &Arm) {
@@ -218,11 +218,11 @@ async fn toxicity_zero_is_nothing_one_is_all(arm: &Arm) {
     let edge = arm.edge(&upstream).await;
     arm.add(Toxic::latency(ms(120), ms(0)).downstream().toxicity(0.0)).await;
     for _ in 0..5 {
-        within(round_trip(&mut connect(edge).await).await, ms(0), ms(80));
+        within(round_trip(&mut connect(edge).await).await, ms(0), ms(100));
     }
     arm.client.update("edge", &Toxic::latency(ms(120), ms(0)).downstream().toxicity(1.0)).await.unwrap();
     for _ in 0..5 {
-        within(round_trip(&mut connect(edge).await).await, ms(120), ms(230));
+        within(round_trip(&mut connect(edge).await).await, ms(120), ms(400));
     }
 }
 

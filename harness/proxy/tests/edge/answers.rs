@@ -117,3 +117,22 @@ async fn a_client_that_leaves_or_speaks_no_http_is_let_go() {
     assert_fin(&mut closing).await;
     until(|| proxy.counters().open == 0).await;
 }
+
+#[tokio::test]
+async fn a_client_that_asks_without_reading_is_held_back() {
+    let upstream = Upstream::http().await;
+    let proxy = edge(&upstream);
+    let _wrong = proxy.hold(Toxic::answer(Answer::json(500, "x".repeat(100_000)))).unwrap();
+    let mut deaf = connect(proxy.addr()).await;
+    let flood = GET.repeat(10_000);
+    let sent = tokio::time::timeout(Duration::from_millis(500), async {
+        loop {
+            deaf.write_all(&flood).await.unwrap();
+        }
+    });
+    assert!(sent.await.is_err());
+    let read = proxy.counters().upstream.received;
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(proxy.counters().upstream.received, read, "it goes on reading");
+    assert!(proxy.counters().answered < 2_000, "{}", proxy.counters().answered);
+}

@@ -232,3 +232,59 @@ async fn removing_a_latency_releases_what_it_holds_at_once() {
     soon(client.read_exact(&mut back)).await.unwrap();
     assert_eq!(&back, b"held");
 }
+
+#[tokio::test]
+async fn what_a_toxic_loses_is_counted_to_the_last_byte() {
+    let upstream = Upstream::sending(vec![7; 10_000]).await;
+    let proxy = edge(&upstream);
+    proxy.add(Toxic::limit_data(1_000).downstream()).unwrap();
+    let mut all = Vec::new();
+    soon(connect(proxy.addr()).await.read_to_end(&mut all)).await.unwrap();
+    until(|| proxy.counters().open == 0).await;
+    let down = proxy.counters().downstream;
+    assert_eq!((all.len(), down.delivered), (1_000, 1_000));
+    assert_eq!(down.received, down.delivered + down.dropped);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_stays_whole_while_toxics_come_and_go() {
+    let upstream = Upstream::echo().await;
+    let proxy = edge(&upstream);
+    let sent: Vec<u8> = (0..600_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let (mut from, mut to) = connect(proxy.addr()).await.into_split();
+    let writer = tokio::spawn({
+        let sent = sent.clone();
+        async move {
+            for part in sent.chunks(3_000) {
+                to.write_all(part).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            to.shutdown().await.unwrap();
+        }
+    });
+    let reader = tokio::spawn(async move {
+        let mut got = Vec::new();
+        from.read_to_end(&mut got).await.map(|_| got)
+    });
+    let toxics = [
+        Toxic::latency(Duration::from_millis(8), Duration::from_millis(7)),
+        Toxic::slicer(700, 300, Duration::ZERO),
+        Toxic::bandwidth(3_000),
+        Toxic::stall(),
+        Toxic::slow_close(Duration::from_millis(5)),
+    ];
+    let mut rounds = 0;
+    while !writer.is_finished() {
+        let held: Vec<_> = toxics.iter().skip(rounds % 3).map(|t| proxy.hold(t.clone()).unwrap()).collect();
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        for guard in held {
+            drop(guard);
+            tokio::task::yield_now().await;
+        }
+        rounds += 1;
+    }
+    writer.await.unwrap();
+    let got = soon(reader).await.unwrap().unwrap();
+    assert!(got == sent, "{} of {} bytes, or out of order", got.len(), sent.len());
+    assert!(rounds > 10, "{rounds}");
+}

@@ -1,7 +1,5 @@
 //! Upstreams that behave in one known way each, and clients that say what they saw.
 
-#![expect(dead_code, reason = "each test binary uses a part of it")]
-
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
