@@ -2,7 +2,8 @@
 //!
 //! `null` is as good as absent; what is unknown is refused.
 
-use crate::toxic::{Effect, InvalidToxic, Stream, Toxic};
+use crate::effect::{Effect, InvalidToxic};
+use crate::toxic::{Stream, Toxic};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 

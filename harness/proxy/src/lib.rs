@@ -32,8 +32,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | `proxy` | what an owner holds: [`Proxy`]; the accept loop |
-//! | `toxic`, `toxics/` | what can be done; one effect, one file, with attributes, ranges, behaviour, tests |
+//! | `proxy`, `accept` | what an owner holds: [`Proxy`]; the accept loop |
+//! | `toxic`, `effect`, `toxics/` | what can be done; one effect, one file, with attributes, ranges, behaviour, tests |
 //! | `stage`, `chain`, `queue` | the pure pipeline: pieces in, pieces out, `now` comes in |
 //! | `plan`, `draw` | which toxics are in force, and on which connections |
 //! | `wire/` | the shell of a connection: sockets, lanes, dialing, parting |
@@ -47,6 +47,7 @@
 //! Toxics that draw, delay or hold do so per connection and direction in state machines without clock or socket; only
 //! `wire` and `door` touch the system.
 
+mod accept;
 mod api;
 mod chain;
 mod client;
@@ -55,6 +56,7 @@ mod connections;
 mod counters;
 mod door;
 mod draw;
+mod effect;
 mod exchanges;
 mod json;
 mod limits;
@@ -71,12 +73,13 @@ pub use api::{Server, TOXIPROXY_VERSION};
 pub use client::{Client, ClientError, ProxySpec, ProxyState};
 pub use connections::{Connection, Cut, End};
 pub use counters::{Counters, StreamCounters};
+pub use effect::{Effect, InvalidToxic};
 pub use exchanges::ExchangeGauge;
 pub use limits::Limits;
 pub use plan::FaultId;
 pub use proxy::{Held, ListenError, Proxy, Refused};
 pub use set::{ProxySet, SetError};
-pub use toxic::{Effect, InvalidToxic, Stream, Toxic};
+pub use toxic::{Stream, Toxic};
 pub use toxics::{
     answer::Answer, bandwidth::Bandwidth, black_hole::BlackHole, half_open::HalfOpen, latency::Latency,
     limit_data::LimitData, reset_peer::ResetPeer, slicer::Slicer, slow_close::SlowClose, stall::Stall,

@@ -2,30 +2,27 @@
 //!
 //! No call here waits for a connection, a peer or the accept loop: each swaps or reads shared state and returns.
 
+use crate::accept::accept;
 use crate::clock;
 use crate::connections::{Connection, Connections, Cut};
 use crate::counters::{Counters, Tally};
 use crate::door::{Door, Sockets};
+use crate::effect::{Effect, InvalidToxic};
 use crate::exchanges::{ExchangeGauge, Exchanges};
 use crate::limits::Limits;
 use crate::plan::{Active, Control, FaultId, Plan};
-use crate::toxic::{Effect, InvalidToxic, Toxic, is_name};
-use crate::wire::{self, Edge, Target};
+use crate::toxic::{Toxic, is_name};
+use crate::wire::{Edge, Target};
 use parking_lot::RwLock;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::AbortHandle;
 
 /// Toxics on one proxy at a time.
 const MOST_TOXICS: usize = 64;
-
-/// After an accept that failed for want of files or memory.
-const BREATHER: Duration = Duration::from_millis(10);
 
 /// Why a proxy cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -384,39 +381,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         if let Some(proxy) = self.proxy.upgrade() {
             proxy.remove(|a| a.id == self.id);
-        }
-    }
-}
-
-async fn accept(edge: Arc<Edge>, door: Arc<Door>) {
-    let mut tasks = JoinSet::new();
-    loop {
-        tokio::select! {
-            biased;
-            Some(done) = tasks.join_next(), if !tasks.is_empty() => {
-                if let Err(error) = done {
-                    tracing::error!(%error, "a connection's task failed");
-                }
-            }
-            accepted = poll_fn(|cx| door.poll_accept(cx)) => match accepted {
-                Ok((client, peer)) => {
-                    // Those that part in order are off the book and still have their sockets.
-                    let room = tasks.len() < edge.limits.connections.saturating_mul(2);
-                    let entered = room.then(|| edge.connections.enter(clock::now(), peer)).flatten();
-                    if let Some(tap) = entered {
-                        edge.tally.accepted.add(1);
-                        let _ = client.set_nodelay(true);
-                        tasks.spawn(wire::run(Arc::clone(&edge), tap, client));
-                    } else {
-                        edge.tally.turned_away.add(1);
-                        let _ = client.set_zero_linger();
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "accept failed");
-                    tokio::time::sleep(BREATHER).await;
-                }
-            }
         }
     }
 }

@@ -10,7 +10,7 @@
 //! - bound: it stops having room once it holds about [`crate::limits::HELD`] bytes;
 //! - parting: retired, it hands over all that it holds.
 
-use crate::toxic::Effect;
+use crate::effect::Effect;
 use bytes::Bytes;
 use std::time::Instant;
 

@@ -1,8 +1,8 @@
 //! Errors as Toxiproxy sends them: `{"error": …, "status": …}` and a newline, called plain text.
 
+use crate::effect::InvalidToxic;
 use crate::proxy::{ListenError, Refused};
 use crate::set::SetError;
-use crate::toxic::InvalidToxic;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::Serialize;

@@ -4,7 +4,7 @@
 //! to write back. It acts on whole exchanges: one that the upstream has begun to serve is left to it.
 
 use super::within;
-use crate::toxic::InvalidToxic;
+use crate::effect::InvalidToxic;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};

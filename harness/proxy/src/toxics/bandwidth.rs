@@ -1,10 +1,10 @@
 //! Bandwidth: bytes pass at a limited rate.
 
 use super::within;
+use crate::effect::{Effect, InvalidToxic};
 use crate::limits::PASSING;
 use crate::queue::Queue;
 use crate::stage::{Piece, Pull, Stage};
-use crate::toxic::{Effect, InvalidToxic};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 

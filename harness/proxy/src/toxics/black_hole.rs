@@ -1,7 +1,7 @@
 //! Black hole: bytes vanish and nobody is told.
 
+use crate::effect::Effect;
 use crate::stage::{Piece, Pull, Stage};
-use crate::toxic::Effect;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 

@@ -2,10 +2,10 @@
 
 use super::within;
 use crate::draw::Draw;
+use crate::effect::{Effect, InvalidToxic};
 use crate::limits::{HELD, LONGEST_MS};
 use crate::queue::Queue;
 use crate::stage::{Piece, Pull, Stage};
-use crate::toxic::{Effect, InvalidToxic};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

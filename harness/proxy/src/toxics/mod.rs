@@ -17,7 +17,7 @@ pub(crate) mod timeout;
 #[cfg(test)]
 pub(crate) mod bench_stage;
 
-use crate::toxic::InvalidToxic;
+use crate::effect::InvalidToxic;
 
 /// Refuses a value outside `low..=high`, in the attribute's own unit.
 pub(crate) fn within(attribute: &'static str, value: u64, low: u64, high: u64) -> Result<(), InvalidToxic> {

@@ -1,9 +1,9 @@
 //! Reset peer: the first bytes bring a TCP reset.
 
 use super::within;
+use crate::effect::{Effect, InvalidToxic};
 use crate::limits::LONGEST_MS;
 use crate::stage::{Piece, Pull, Stage};
-use crate::toxic::{Effect, InvalidToxic};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,10 @@
 //! Slow close: the end of the connection comes late.
 
 use super::within;
+use crate::effect::{Effect, InvalidToxic};
 use crate::limits::{LONGEST_MS, PASSING};
 use crate::queue::Queue;
 use crate::stage::{Piece, Pull, Stage};
-use crate::toxic::{Effect, InvalidToxic};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,9 @@
 //! Stall: bytes are held back, none is lost.
 
+use crate::effect::Effect;
 use crate::limits::HELD;
 use crate::queue::Queue;
 use crate::stage::{Piece, Pull, Stage};
-use crate::toxic::Effect;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 

@@ -1,9 +1,9 @@
 //! Timeout: nothing gets through, and after a while without bytes the connection ends.
 
 use super::within;
+use crate::effect::{Effect, InvalidToxic};
 use crate::limits::LONGEST_MS;
 use crate::stage::{Piece, Pull, Stage};
-use crate::toxic::{Effect, InvalidToxic};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
