@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dive_resilience::{Caller, CircuitBreaker, Moment, Outcome, Permit, Rejected, Snapshot, State, Transition};
+use dive_resilience::{
+    Caller, CircuitBreaker, Moment, Outcome, Permit, Rejected, Snapshot, State, Transition,
+};
 use dive_runtime::{Monotonic, Runtime};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -30,7 +32,12 @@ pub(crate) struct Admission<'a> {
 }
 
 impl Circuit {
-    pub(crate) fn new(name: &'static str, breaker: Box<dyn CircuitBreaker>, runtime: Arc<dyn Runtime>, events: Arc<Events>) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        breaker: Box<dyn CircuitBreaker>,
+        runtime: Arc<dyn Runtime>,
+        events: Arc<Events>,
+    ) -> Self {
         Self { name, breaker: Mutex::new(breaker), runtime, events, moved: Notify::new() }
     }
 
@@ -111,8 +118,7 @@ impl Admission<'_> {
                 breaker.snapshot(now).failures
             },
             |failures, _| {
-                let settled =
-                    NodeEvent::CallSettled { breaker: circuit.name, outcome, failures: *failures };
+                let settled = NodeEvent::CallSettled { breaker: circuit.name, outcome, failures: *failures };
                 circuit.events.emit(&settled);
             },
         );

@@ -29,7 +29,10 @@ mod tests {
 
     #[test]
     fn times_are_rfc_3339_with_milliseconds() {
-        assert_eq!(rfc3339(Wall::from_epoch(Duration::from_millis(1_700_000_000_050))), "2023-11-14T22:13:20.050Z");
+        assert_eq!(
+            rfc3339(Wall::from_epoch(Duration::from_millis(1_700_000_000_050))),
+            "2023-11-14T22:13:20.050Z"
+        );
         assert_eq!(rfc3339(Wall::from_epoch(Duration::ZERO)), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -72,10 +72,8 @@ impl Node {
         let circuits: BTreeMap<_, _> =
             guarded.into_iter().map(|dependency| (dependency, circuit(dependency))).collect();
         let board = Arc::new(HealthBoard::new(probes.keys().copied(), Arc::clone(&events)));
-        let decisions =
-            Arc::new(Decisions::new(settings.cache, Arc::clone(&runtime), Arc::clone(&events)));
-        let verifier =
-            Verifier::new(&settings.token, issuers, Arc::clone(&runtime), Arc::clone(&events));
+        let decisions = Arc::new(Decisions::new(settings.cache, Arc::clone(&runtime), Arc::clone(&events)));
+        let verifier = Verifier::new(&settings.token, issuers, Arc::clone(&runtime), Arc::clone(&events));
         let enforcement = Enforcement {
             tenant: Arc::clone(&settings.node.tenant),
             instance: Arc::clone(&settings.node.instance),

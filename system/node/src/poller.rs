@@ -107,3 +107,7 @@ impl Probe for EngineProbe {
         self.0.check().await
     }
 }
+
+#[cfg(test)]
+#[path = "poller_tests.rs"]
+mod tests;

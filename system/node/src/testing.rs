@@ -1,0 +1,416 @@
+//! A world for the tests of this crate: clocks, an engine, issuers, resources, an audit trail, all of which
+//! can be told to misbehave.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode, header};
+use dive_authz::{Check, Checks, Decision, Input, PolicyRevision, Resource};
+use dive_resilience::{Snapshot, Transition};
+use dive_runtime::{Monotonic, Runtime, Task, TokioRuntime, Wall};
+use http_body_util::BodyExt as _;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use parking_lot::Mutex;
+use rsa::pkcs1::EncodeRsaPrivateKey as _;
+use rsa::{BigUint, RsaPrivateKey};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::audit::AuditEntry;
+use crate::event::NodeEvent;
+use crate::ports::{
+    Audit, EngineError, EventSink, IssuerRegistry, PolicyEngine, ProbeError, ResourceStore, StoreError,
+    TrustedIssuer,
+};
+use crate::{Dependency, Node, Ports, Settings};
+
+/// When the tests' wall clock starts, seconds since the Unix epoch.
+pub(crate) const EPOCH: i64 = 1_750_000_000;
+pub(crate) const ISSUER: &str = "https://idp.example/realms/usa";
+
+/// tokio's clock (paused in most tests) and a wall clock that goes with it and can be stepped.
+pub(crate) struct TestRuntime {
+    inner: TokioRuntime,
+    step: AtomicI64,
+}
+
+impl TestRuntime {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { inner: TokioRuntime::new(), step: AtomicI64::new(0) })
+    }
+
+    /// Steps the wall clock by so many seconds.
+    pub(crate) fn step_wall(&self, seconds: i64) {
+        self.step.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+impl Runtime for TestRuntime {
+    fn now(&self) -> Monotonic {
+        self.inner.now()
+    }
+
+    fn wall(&self) -> Wall {
+        let whole = u64::try_from(EPOCH + self.step.load(Ordering::Relaxed)).unwrap();
+        Wall::from_epoch(Duration::from_secs(whole) + self.now().since_start())
+    }
+
+    fn sleep_until(&self, deadline: Monotonic) -> Task {
+        self.inner.sleep_until(deadline)
+    }
+
+    fn spawn(&self, name: &'static str, task: Task) {
+        self.inner.spawn(name, task);
+    }
+}
+
+/// A signing key. Its primes are the greatest below 2¹⁰²⁴, so it protects nothing and need not be secret.
+pub(crate) struct TestKey {
+    pub(crate) kid: &'static str,
+    pub(crate) private: EncodingKey,
+    pub(crate) public: Jwk,
+}
+
+impl TestKey {
+    /// From the distances of two primes to 2¹⁰²⁴.
+    fn new(kid: &'static str, p: u16, q: u16) -> Self {
+        let prime = |distance: u16| {
+            let mut bytes = [0xff; 128];
+            bytes[126..].copy_from_slice(&(u16::MAX - (distance - 1)).to_be_bytes());
+            BigUint::from_bytes_be(&bytes)
+        };
+        let key = RsaPrivateKey::from_p_q(prime(p), prime(q), BigUint::from(65_537u32)).unwrap();
+        let private = EncodingKey::from_rsa_der(key.to_pkcs1_der().unwrap().as_bytes());
+        let mut public = Jwk::from_encoding_key(&private, Algorithm::RS256).unwrap();
+        public.common.key_id = Some(kid.to_owned());
+        public.common.public_key_use = Some(PublicKeyUse::Signature);
+        Self { kid, private, public }
+    }
+
+    pub(crate) fn sign(&self, claims: &Value) -> String {
+        self.sign_as(self.kid, claims)
+    }
+
+    /// Signs, but names another key.
+    pub(crate) fn sign_as(&self, kid: &str, claims: &Value) -> String {
+        let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::RS256) };
+        encode(&header, claims, &self.private).unwrap()
+    }
+}
+
+pub(crate) static KEY: LazyLock<TestKey> = LazyLock::new(|| TestKey::new("key-1", 105, 179));
+pub(crate) static OTHER_KEY: LazyLock<TestKey> = LazyLock::new(|| TestKey::new("key-2", 1397, 3177));
+
+/// Good claims, issued as the tests' clock starts, good for an hour.
+pub(crate) fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "sub": "alice", "jti": "t1", "iat": EPOCH, "nbf": EPOCH, "exp": EPOCH + 3600,
+        "uniqueID": "alice", "clearance": "SECRET", "countryOfAffiliation": "USA", "acpCOI": [],
+        "acr": "2", "amr": ["pwd", "otp"],
+    })
+}
+
+pub(crate) fn token() -> String {
+    KEY.sign(&claims())
+}
+
+/// What a stand-in does when it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    Allow,
+    Deny,
+    Unreachable,
+    Fails,
+    Refuses,
+    Malformed,
+    Hangs,
+    /// Answers, but only after this long.
+    Slow(Duration),
+}
+
+/// The policy engine.
+pub(crate) struct FakeEngine {
+    manner: Mutex<Manner>,
+    revision: Mutex<Option<PolicyRevision>>,
+    pub(crate) asked: AtomicUsize,
+    pub(crate) checked: AtomicUsize,
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) most_in_flight: AtomicUsize,
+    pub(crate) last: Mutex<Option<Input>>,
+}
+
+impl FakeEngine {
+    pub(crate) fn set(&self, manner: Manner) {
+        *self.manner.lock() = manner;
+    }
+
+    pub(crate) fn set_revision(&self, revision: &str) {
+        *self.revision.lock() = Some(revision.into());
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    async fn behave(&self) -> Result<bool, EngineError> {
+        let manner = *self.manner.lock();
+        match manner {
+            Manner::Allow => Ok(true),
+            Manner::Deny => Ok(false),
+            Manner::Unreachable => Err(EngineError::Unreachable("connection refused".to_owned())),
+            Manner::Fails => Err(EngineError::Failed(500)),
+            Manner::Refuses => Err(EngineError::Refused(400)),
+            Manner::Malformed => Err(Decision::from_engine(b"{}").unwrap_err().into()),
+            Manner::Hangs => std::future::pending().await,
+            Manner::Slow(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(true)
+            }
+        }
+    }
+}
+
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl PolicyEngine for FakeEngine {
+    async fn decide(&self, input: &Input) -> Result<Decision, EngineError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        let _in_flight = InFlight(&self.in_flight);
+        self.most_in_flight.fetch_max(now, Ordering::Relaxed);
+        *self.last.lock() = Some(input.clone());
+        let checks = Checks::all_held();
+        let checks = if self.behave().await? { checks } else { checks.failing(Check::Releasability) };
+        Ok(Decision::new(checks, vec![]))
+    }
+
+    async fn check(&self) -> Result<(), ProbeError> {
+        self.checked.fetch_add(1, Ordering::Relaxed);
+        self.behave().await.map(drop).map_err(|error| ProbeError(error.to_string()))
+    }
+
+    async fn revision(&self) -> Result<Option<PolicyRevision>, ProbeError> {
+        Ok(self.revision.lock().clone())
+    }
+}
+
+/// The trusted set.
+#[derive(Default)]
+pub(crate) struct FakeIssuers {
+    pub(crate) trusted: Mutex<BTreeMap<String, JwkSet>>,
+    pub(crate) unreadable: Mutex<bool>,
+    pub(crate) entries_read: AtomicUsize,
+    pub(crate) keys_read: AtomicUsize,
+}
+
+impl FakeIssuers {
+    pub(crate) fn trust(&self, issuer: &str, keys: &[&TestKey]) {
+        let keys = JwkSet { keys: keys.iter().map(|key| key.public.clone()).collect() };
+        self.trusted.lock().insert(issuer.to_owned(), keys);
+    }
+
+    pub(crate) fn readable(&self, readable: bool) {
+        *self.unreadable.lock() = !readable;
+    }
+
+    fn read<T>(&self, value: T) -> Result<T, StoreError> {
+        if *self.unreadable.lock() { Err(StoreError("unreadable".to_owned())) } else { Ok(value) }
+    }
+}
+
+#[async_trait]
+impl IssuerRegistry for FakeIssuers {
+    async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
+        self.entries_read.fetch_add(1, Ordering::Relaxed);
+        let known = self.trusted.lock().contains_key(issuer);
+        self.read(known.then(|| TrustedIssuer { issuer: issuer.to_owned(), tenant: "USA".to_owned() }))
+    }
+
+    async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
+        self.keys_read.fetch_add(1, Ordering::Relaxed);
+        let keys = self.trusted.lock().get(&issuer.issuer).cloned();
+        self.read(keys.unwrap_or(JwkSet { keys: vec![] }))
+    }
+}
+
+/// Resources `secret-1`, `secret-2`, `open-1`.
+pub(crate) struct FakeResources {
+    pub(crate) away: Mutex<bool>,
+}
+
+#[async_trait]
+impl ResourceStore for FakeResources {
+    async fn metadata(&self, resource_id: &str) -> Result<Option<Arc<Resource>>, StoreError> {
+        if *self.away.lock() {
+            return Err(StoreError("away".to_owned()));
+        }
+        let classification = match resource_id {
+            "secret-1" | "secret-2" => "SECRET",
+            "open-1" => "UNCLASSIFIED",
+            _ => return Ok(None),
+        };
+        Ok(Some(Arc::new(Resource {
+            resource_id: resource_id.to_owned(),
+            classification: Some(classification.to_owned()),
+            releasability_to: Some(vec!["USA".to_owned()]),
+            ..Resource::default()
+        })))
+    }
+}
+
+/// An audit trail in memory.
+#[derive(Default)]
+pub(crate) struct FakeAudit {
+    pub(crate) entries: Mutex<Vec<Value>>,
+    pub(crate) full: Mutex<bool>,
+}
+
+#[async_trait]
+impl Audit for FakeAudit {
+    async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
+        if *self.full.lock() {
+            return Err(StoreError("full".to_owned()));
+        }
+        self.entries.lock().push(serde_json::to_value(entry).unwrap());
+        Ok(())
+    }
+}
+
+/// Everything that happened, as debug text, and the breakers' moves as they are.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    pub(crate) all: Mutex<Vec<String>>,
+    pub(crate) moves: Mutex<Vec<(&'static str, Transition)>>,
+    pub(crate) statuses: Mutex<Vec<(Dependency, Monotonic, String)>>,
+    clock: Mutex<Option<Arc<TestRuntime>>>,
+}
+
+impl EventSink for Recorded {
+    fn emit(&self, event: &NodeEvent<'_>) {
+        self.all.lock().push(format!("{event:?}"));
+        match event {
+            NodeEvent::BreakerMoved { breaker, transition } => self.moves.lock().push((breaker, *transition)),
+            NodeEvent::ServiceChanged { service, to, .. } => {
+                let now = self.clock.lock().as_ref().map_or(Monotonic::START, |clock| clock.now());
+                self.statuses.lock().push((*service, now, to.to_string()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A node in that world.
+pub(crate) struct World {
+    pub(crate) runtime: Arc<TestRuntime>,
+    pub(crate) engine: Arc<FakeEngine>,
+    pub(crate) issuers: Arc<FakeIssuers>,
+    pub(crate) resources: Arc<FakeResources>,
+    pub(crate) audit: Arc<FakeAudit>,
+    pub(crate) events: Arc<Recorded>,
+    pub(crate) node: Node,
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(&Settings::default(), |_| {})
+    }
+
+    pub(crate) fn with(settings: &Settings, change: impl FnOnce(&mut Ports)) -> Self {
+        let runtime = TestRuntime::new();
+        let engine = Arc::new(FakeEngine {
+            manner: Mutex::new(Manner::Allow),
+            revision: Mutex::default(),
+            asked: AtomicUsize::new(0),
+            checked: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            most_in_flight: AtomicUsize::new(0),
+            last: Mutex::default(),
+        });
+        let issuers = Arc::new(FakeIssuers::default());
+        issuers.trust(ISSUER, &[&KEY]);
+        let resources = Arc::new(FakeResources { away: Mutex::new(false) });
+        let audit = Arc::new(FakeAudit::default());
+        let events = Arc::new(Recorded::default());
+        *events.clock.lock() = Some(Arc::clone(&runtime));
+        let mut ports =
+            Ports::new(engine.clone(), issuers.clone(), resources.clone(), audit.clone(), events.clone());
+        change(&mut ports);
+        let node = Node::new(settings.clone(), ports, runtime.clone()).unwrap();
+        Self { runtime, engine, issuers, resources, audit, events, node }
+    }
+
+    pub(crate) fn now(&self) -> Monotonic {
+        self.runtime.now()
+    }
+
+    pub(crate) fn opa(&self) -> Snapshot {
+        self.node.breaker(Dependency::Opa).unwrap()
+    }
+
+    pub(crate) fn moves(&self) -> Vec<(&'static str, Transition)> {
+        self.events.moves.lock().clone()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.node.router().oneshot(request).await.unwrap();
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: head.status, headers: head.headers, text }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// Asks to read `resource` with `token`.
+    pub(crate) async fn authorize(&self, token: &str, resource: &str) -> Answer {
+        self.send(question(token, resource)).await
+    }
+
+    /// The value of one series of `/metrics`, named as it is written there, the node's own labels left out.
+    pub(crate) async fn metric(&self, series: &str) -> Option<f64> {
+        let text = self.get("/metrics").await.text;
+        let own = "app=\"dive-node\",instance=\"HUB\",region=\"local\"";
+        text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+            let (name, value) = line.rsplit_once(' ')?;
+            assert!(name.contains(own), "every series bears the node's labels: {line}");
+            let bare = name.replace(&format!("{own},"), "").replace(&format!("{{{own}}}"), "");
+            (bare == series).then(|| value.parse().unwrap())
+        })
+    }
+}
+
+pub(crate) fn question(token: &str, resource: &str) -> Request<Body> {
+    Request::post("/api/authorize")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from(json!({"resourceId": resource, "operation": "read"}).to_string()))
+        .unwrap()
+}

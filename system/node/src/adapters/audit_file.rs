@@ -57,7 +57,9 @@ impl Audit for AuditFile {
         serde_json::to_writer(&mut line, entry).map_err(|error| StoreError(error.to_string()))?;
         line.push(b'\n');
         match &self.trail {
-            Trail::Write(appender) => appender.lock().append(&line).map_err(|error| StoreError(error.to_string())),
+            Trail::Write(appender) => {
+                appender.lock().append(&line).map_err(|error| StoreError(error.to_string()))
+            }
             Trail::Sync(syncer) => syncer.append(line).await,
         }
     }

@@ -1,7 +1,7 @@
 //! Trusted issuers and their keys from a JSON file, read anew on every question.
 //!
 //! ```json
-//! {"issuers": [{"issuer": "https://idp/realms/usa", "tenant": "USA", "jwks": {"keys": []}}]}
+//! [{"issuer": "https://idp/realms/usa", "tenant": "USA", "jwks": {"keys": []}}]
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,12 +18,6 @@ use crate::ports::{IssuerRegistry, StoreError, TrustedIssuer};
 #[derive(Clone, Debug)]
 pub struct IssuersFile {
     path: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    issuers: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
@@ -56,10 +50,10 @@ impl IssuersFile {
 }
 
 fn parse(path: &Path, text: &[u8]) -> Result<BTreeMap<String, Entry>, FileError> {
-    let content: Content = serde_json::from_slice(text)
-        .map_err(|source| FileError::Json { path: path.to_owned(), source })?;
+    let listed: Vec<Entry> =
+        serde_json::from_slice(text).map_err(|source| FileError::Json { path: path.to_owned(), source })?;
     let mut entries = BTreeMap::new();
-    for entry in content.issuers {
+    for entry in listed {
         if let Some(twice) = entries.insert(entry.issuer.clone(), entry) {
             return Err(FileError::Twice { path: path.to_owned(), id: twice.issuer });
         }
@@ -89,13 +83,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("issuers.json");
         let entry = r#"{"issuer":"https://a","tenant":"USA","jwks":{"keys":[]}}"#;
-        std::fs::write(&path, format!(r#"{{"issuers":[{entry}]}}"#)).unwrap();
+        std::fs::write(&path, format!("[{entry}]")).unwrap();
         let file = IssuersFile::open(&path).unwrap();
         let trusted = file.trusted("https://a").await.unwrap().unwrap();
         assert_eq!(trusted.tenant, "USA");
         assert_eq!(file.trusted("https://b").await.unwrap(), None);
 
-        std::fs::write(&path, r#"{"issuers":[]}"#).unwrap();
+        std::fs::write(&path, "[]").unwrap();
         assert_eq!(file.trusted("https://a").await.unwrap(), None);
         std::fs::remove_file(&path).unwrap();
         assert!(file.trusted("https://a").await.is_err());
@@ -106,8 +100,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("issuers.json");
         let entry = r#"{"issuer":"https://a","tenant":"USA","jwks":{"keys":[]}}"#;
-        let wrong = ["", "{}", r#"{"issuers":[{"issuer":"x"}]}"#, r#"{"issuers":[],"more":1}"#];
-        for text in wrong.map(str::to_owned).into_iter().chain([format!(r#"{{"issuers":[{entry},{entry}]}}"#)]) {
+        let wrong = ["", "{}", r#"[{"issuer":"x"}]"#, r#"{"issuers":[]}"#];
+        for text in wrong.map(str::to_owned).into_iter().chain([format!("[{entry},{entry}]")]) {
             std::fs::write(&path, &text).unwrap();
             let error = IssuersFile::open(&path).unwrap_err().to_string();
             assert!(error.contains("issuers.json"), "{text}: {error}");

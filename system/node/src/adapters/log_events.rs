@@ -18,7 +18,7 @@
 //! `mono_us` is the node's monotonic clock, microseconds since it started; a field with `?` may be absent.
 //! Of a token nothing but the reason of its refusal is ever written.
 
-use dive_resilience::health::NodeStatus;
+use dive_resilience::health::{NodeStatus, ServiceStatus};
 use dive_resilience::{Caller, Outcome, State, Transition};
 use tracing::{debug, info, warn};
 
@@ -38,7 +38,7 @@ impl EventSink for LogEvents {
                 debug!(event = "poll", service, status, took_us = took.as_micros() as u64, error);
             }
             NodeEvent::ServiceChanged { service, from, to } => {
-                let from = from.map(|from| from.as_str());
+                let from = from.map(ServiceStatus::as_str);
                 info!(event = "service_health", service = service.name(), from, to = to.as_str());
             }
             NodeEvent::NodeChanged { from, to } => {

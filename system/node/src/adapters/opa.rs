@@ -71,7 +71,8 @@ impl Opa {
     }
 
     async fn get(&self, url: &str) -> Result<BytesMut, ProbeError> {
-        let answer = self.authorized(self.checks.get(url)).send().await.map_err(|error| unreachable(&error))?;
+        let answer =
+            self.authorized(self.checks.get(url)).send().await.map_err(|error| unreachable(&error))?;
         let status = answer.status();
         if !status.is_success() {
             return Err(ProbeError(format!("status {}", status.as_u16())));
@@ -112,8 +113,7 @@ impl PolicyEngine for Opa {
             .authorized(self.decisions.post(&self.decide_url))
             .header(header::CONTENT_TYPE, "application/json")
             .body(body);
-        let answer =
-            request.send().await.map_err(|error| EngineError::Unreachable(unreachable(&error).0))?;
+        let answer = request.send().await.map_err(|error| EngineError::Unreachable(unreachable(&error).0))?;
         match answer.status() {
             StatusCode::OK => Ok(Decision::from_engine(&self.body(answer).await?)?),
             status if status.is_client_error() => Err(EngineError::Refused(status.as_u16())),

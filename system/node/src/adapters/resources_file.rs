@@ -1,7 +1,7 @@
 //! Resource metadata from a JSON file, read once.
 //!
 //! ```json
-//! {"resources": [{"resourceId": "doc-1", "classification": "SECRET", "releasabilityTo": ["USA"], "COI": []}]}
+//! [{"resourceId": "doc-1", "classification": "SECRET", "releasabilityTo": ["USA"], "COI": []}]
 //! ```
 
 use std::collections::BTreeMap;
@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dive_authz::Resource;
-use serde::Deserialize;
 
 use super::FileError;
 use crate::ports::{ResourceStore, StoreError};
@@ -21,12 +20,6 @@ pub struct ResourcesFile {
     resources: BTreeMap<String, Arc<Resource>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Content {
-    resources: Vec<Resource>,
-}
-
 impl ResourcesFile {
     /// Reads the file at `path`.
     ///
@@ -34,10 +27,10 @@ impl ResourcesFile {
     /// [`FileError`] when it cannot be read or is not of the documented shape.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let text = std::fs::read(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
-        let content: Content = serde_json::from_slice(&text)
+        let listed: Vec<Resource> = serde_json::from_slice(&text)
             .map_err(|source| FileError::Json { path: path.to_owned(), source })?;
         let mut resources = BTreeMap::new();
-        for mut resource in content.resources {
+        for mut resource in listed {
             // Integrity is found out by the enforcement point; what a store says about it is worth nothing.
             resource.ztdf = None;
             let id = resource.resource_id.clone();
@@ -65,7 +58,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resources.json");
         let ztdf = r#"{"integrityValidated":true,"policyHash":"a","payloadHash":"b"}"#;
-        std::fs::write(&path, format!(r#"{{"resources":[{{"resourceId":"r","ztdf":{ztdf}}}]}}"#)).unwrap();
+        std::fs::write(&path, format!(r#"[{{"resourceId":"r","ztdf":{ztdf}}}]"#)).unwrap();
         let file = ResourcesFile::open(&path).unwrap();
         assert_eq!(file.metadata("r").await.unwrap().unwrap().ztdf, None);
         assert_eq!(file.metadata("s").await.unwrap(), None);
@@ -76,10 +69,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resources.json");
         for wrong in [
-            "[]",
-            r#"{"resources":[{"resourceId":"r"},{"resourceId":"r"}]}"#,
-            r#"{"resources":[{"resourceId":"r","releasabilityTo":"USA"}]}"#,
-            r#"{"resources":[{"resourceId":"r","clasification":"SECRET"}]}"#,
+            "{}",
+            r#"[{"resourceId":"r"},{"resourceId":"r"}]"#,
+            r#"[{"resourceId":"r","releasabilityTo":"USA"}]"#,
+            r#"[{"resourceId":"r","clasification":"SECRET"}]"#,
         ] {
             std::fs::write(&path, wrong).unwrap();
             assert!(ResourcesFile::open(&path).is_err(), "{wrong}");

@@ -77,7 +77,9 @@ pub(super) async fn authorize(State(parts): State<Arc<Parts>>, request: Request)
 fn bearer(headers: &HeaderMap) -> &str {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return "" };
-    let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else { return "" };
+    let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
+        return "";
+    };
     if scheme.eq_ignore_ascii_case("bearer") { token.trim() } else { "" }
 }
 

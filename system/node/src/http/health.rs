@@ -106,11 +106,9 @@ pub(super) async fn detailed(State(parts): State<Arc<Parts>>) -> Response {
     let summary = summarize(&parts);
     let services = parts.board.services().into_iter().map(|(dependency, reading)| {
         let service = match reading {
-            Some(reading) => Service {
-                status: reading.status,
-                response_time: millis(reading.took),
-                error: reading.error,
-            },
+            Some(reading) => {
+                Service { status: reading.status, response_time: millis(reading.took), error: reading.error }
+            }
             None => Service {
                 status: ServiceStatus::Down,
                 response_time: 0.0,
@@ -135,7 +133,9 @@ pub(super) async fn detailed(State(parts): State<Arc<Parts>>) -> Response {
         services: services.chain([("cache", cache)]).collect(),
         circuit_breakers: circuit_breakers.collect(),
         metrics: Metrics { requests: parts.events.metrics.answered(), allowed, denied },
-        memory: Memory { resident_bytes: parts.process.as_ref().and_then(|process| process.resident_bytes()) },
+        memory: Memory {
+            resident_bytes: parts.process.as_ref().and_then(|process| process.resident_bytes()),
+        },
         summary,
     };
     json(code(detailed.summary.status), &detailed)

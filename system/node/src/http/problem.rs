@@ -46,9 +46,11 @@ impl Problem<'_> {
                 too_large = format!("the body is longer than {limit} bytes");
                 (StatusCode::PAYLOAD_TOO_LARGE, "too large", &*too_large)
             }
-            Self::UnsupportedMediaType => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type", "the body must be application/json")
-            }
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported media type",
+                "the body must be application/json",
+            ),
             Self::Unavailable { reason, .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", *reason),
         };
         let retry_after_seconds = match self {
@@ -73,9 +75,8 @@ impl Problem<'_> {
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut text = Vec::with_capacity(512);
     match serde_json::to_writer(&mut text, body) {
-        Ok(()) => {
-            (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
-        }
+        Ok(()) => (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text)
+            .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

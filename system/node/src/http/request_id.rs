@@ -24,15 +24,13 @@ impl RequestIds {
 
     /// The id of a request that brought `header`.
     pub(crate) fn of(&self, header: Option<&HeaderValue>) -> Arc<str> {
-        match header.and_then(|value| value.to_str().ok()).filter(|id| is_id(id)) {
-            Some(id) => id.into(),
-            None => {
-                let mut id = String::with_capacity(self.prefix.len() + 8);
-                id.push_str(&self.prefix);
-                let _ = write!(id, "{:x}", self.next.fetch_add(1, Ordering::Relaxed));
-                id.into()
-            }
+        if let Some(id) = header.and_then(|value| value.to_str().ok()).filter(|id| is_id(id)) {
+            return id.into();
         }
+        let mut id = String::with_capacity(self.prefix.len() + 8);
+        id.push_str(&self.prefix);
+        let _ = write!(id, "{:x}", self.next.fetch_add(1, Ordering::Relaxed));
+        id.into()
     }
 }
 

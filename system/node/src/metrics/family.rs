@@ -43,8 +43,8 @@ impl<L: Ord + Clone, M: Clone> Family<L, M> {
     }
 
     /// What goes into the registry.
-    pub(super) fn collector(&self) -> Box<FamilyCollector<L, M>> {
-        Box::new(FamilyCollector(Arc::clone(&self.0)))
+    pub(super) fn collector(&self) -> FamilyCollector<L, M> {
+        FamilyCollector(Arc::clone(&self.0))
     }
 }
 

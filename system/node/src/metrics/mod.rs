@@ -157,20 +157,20 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register_collector(self.breaker_state.collector());
-        registry.register_collector(self.breaker_failures.collector());
-        registry.register_collector(self.breaker_rejects.collector());
-        registry.register_collector(self.breaker_transitions.collector());
-        registry.register_collector(self.decision_latency.collector());
-        registry.register_collector(self.decisions.collector());
-        registry.register_collector(self.denials.collector());
-        registry.register_collector(self.cache_operations.collector());
-        registry.register_collector(self.cache_hit_rate.collector());
-        registry.register_collector(self.cache_size.collector());
-        registry.register_collector(self.cache_evictions.collector());
-        registry.register_collector(self.audit_entries.collector());
-        registry.register_collector(self.service_health.collector());
-        registry.register_collector(self.requests.collector());
+        registry.register_collector(Box::new(self.breaker_state.collector()));
+        registry.register_collector(Box::new(self.breaker_failures.collector()));
+        registry.register_collector(Box::new(self.breaker_rejects.collector()));
+        registry.register_collector(Box::new(self.breaker_transitions.collector()));
+        registry.register_collector(Box::new(self.decision_latency.collector()));
+        registry.register_collector(Box::new(self.decisions.collector()));
+        registry.register_collector(Box::new(self.denials.collector()));
+        registry.register_collector(Box::new(self.cache_operations.collector()));
+        registry.register_collector(Box::new(self.cache_hit_rate.collector()));
+        registry.register_collector(Box::new(self.cache_size.collector()));
+        registry.register_collector(Box::new(self.cache_evictions.collector()));
+        registry.register_collector(Box::new(self.audit_entries.collector()));
+        registry.register_collector(Box::new(self.service_health.collector()));
+        registry.register_collector(Box::new(self.requests.collector()));
         registry.register("invalid_jwt", "Tokens refused", self.invalid_tokens.clone());
         let duration = self.request_duration.clone();
         registry.register("http_request_duration_seconds", "Time to answer an HTTP request", duration);

@@ -79,7 +79,11 @@ fn answer(
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(source.clone());
         let router = router.clone();
-        async move { Ok::<_, Infallible>(match router.oneshot(request.map(Body::new)).await { Ok(answer) => answer }) }
+        async move {
+            Ok::<_, Infallible>(match router.oneshot(request.map(Body::new)).await {
+                Ok(answer) => answer,
+            })
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -14,7 +14,9 @@ use tracing::{info, warn};
 
 pub use logging::install as install_logging;
 
-use crate::adapters::{AuditFile, FileError, IssuersFile, LogEvents, Opa, OpaError, ResourcesFile, ThisProcess};
+use crate::adapters::{
+    AuditFile, FileError, IssuersFile, LogEvents, Opa, OpaError, ResourcesFile, ThisProcess,
+};
 use crate::node::{Node, NodeError};
 use crate::ports::Ports;
 use crate::settings::Settings;

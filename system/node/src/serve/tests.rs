@@ -1,0 +1,230 @@
+//! The process over real sockets.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::logging::JsonLines;
+use super::*;
+use crate::adapters::LogEvents;
+use crate::testing::{EPOCH, FakeAudit, FakeIssuers, ISSUER, KEY, claims};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A node that listens, with a stand-in of the policy engine behind it.
+struct Site {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+    audit: Arc<FakeAudit>,
+    _folder: tempfile::TempDir,
+}
+
+/// A policy engine that allows everything after `delay`.
+async fn engine(delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let decision = dive_authz::Decision::new(dive_authz::Checks::all_held(), vec![]);
+    let body = json!({"result": decision}).to_string();
+    let app = axum::Router::new()
+        .route(
+            "/v1/data/dive/authz",
+            axum::routing::post(move || async move {
+                tokio::time::sleep(delay).await;
+                body
+            }),
+        )
+        .fallback(|| async { "{}" });
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+async fn site(delay: Duration, changes: &[(&str, &str)]) -> Site {
+    let folder = tempfile::tempdir().unwrap();
+    let resources = folder.path().join("resources.json");
+    let resource =
+        json!([{"resourceId": "doc-1", "classification": "SECRET", "releasabilityTo": ["USA"], "COI": []}]);
+    std::fs::write(&resources, resource.to_string()).unwrap();
+    let mut settings = Settings::default().with("http.listen", "127.0.0.1:0").unwrap();
+    settings = settings.with("opa.url", &format!("http://{}", engine(delay).await)).unwrap();
+    for (key, value) in changes {
+        settings = settings.with(key, value).unwrap();
+    }
+    let issuers = Arc::new(FakeIssuers::default());
+    issuers.trust(ISSUER, &[&KEY]);
+    let audit = Arc::new(FakeAudit::default());
+    let ports = Ports::new(
+        Arc::new(Opa::new(&settings.opa).unwrap()),
+        issuers,
+        Arc::new(ResourcesFile::open(&resources).unwrap()),
+        audit.clone(),
+        Arc::new(LogEvents),
+    );
+    let server = Server::bind_with(settings, ports).await.unwrap();
+    let address = server.address();
+    let (stop, stopped) = oneshot::channel();
+    let served = tokio::spawn(server.run(async move {
+        let _ = stopped.await;
+    }));
+    Site { address, stop, served, audit, _folder: folder }
+}
+
+/// A token that is good by the machine's own clock.
+fn token_for_now() -> String {
+    let runtime = TokioRuntime::new();
+    let now = i64::try_from(runtime.wall().since_epoch().as_secs()).unwrap();
+    let mut claims = claims();
+    for claim in ["iat", "nbf", "exp"] {
+        claims[claim] = (claims[claim].as_i64().unwrap() - EPOCH + now).into();
+    }
+    KEY.sign(&claims)
+}
+
+async fn ask(address: SocketAddr, token: &str) -> reqwest::Response {
+    reqwest::Client::new()
+        .post(format!("http://{address}/api/authorize"))
+        .bearer_auth(token)
+        .json(&json!({"resourceId": "doc-1", "operation": "read"}))
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_node_answers_over_the_network_and_stops_when_told() {
+    let site = site(Duration::ZERO, &[]).await;
+    let answer = ask(site.address, &token_for_now()).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.json::<Value>().await.unwrap()["allow"], true);
+    assert_eq!(site.audit.entries.lock().len(), 1);
+    site.stop.send(()).unwrap();
+    tokio::time::timeout(SOON, site.served).await.unwrap().unwrap();
+    assert!(TcpStream::connect(site.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_request_in_flight() {
+    let site = site(Duration::from_millis(500), &[]).await;
+    let token = token_for_now();
+    let address = site.address;
+    let asking = tokio::spawn(async move { ask(address, &token).await.status() });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    site.stop.send(()).unwrap();
+    assert_eq!(asking.await.unwrap(), 200);
+    tokio::time::timeout(SOON, site.served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let site = site(Duration::from_secs(60), &[("http.drain", "300ms")]).await;
+    let token = token_for_now();
+    let address = site.address;
+    let asking = tokio::spawn(async move { drop(ask(address, &token).await) });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    site.stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(3), site.served).await.expect("it stops in time").unwrap();
+    asking.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_request_is_let_go() {
+    let site = site(Duration::ZERO, &[("http.header_timeout", "200ms")]).await;
+    let mut slow = TcpStream::connect(site.address).await.unwrap();
+    slow.write_all(b"POST /api/authorize HTTP/1.1\r\nx-slow: ").await.unwrap();
+    let mut answer = Vec::new();
+    let ended = tokio::time::timeout(SOON, slow.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "the connection is closed");
+    site.stop.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_missing_or_taken_is_named() {
+    let missing = Server::bind(Settings::default()).await.unwrap_err().to_string();
+    assert_eq!(missing, "setting `files.issuers` is needed: the trusted issuers");
+    let first = site(Duration::ZERO, &[]).await;
+    let settings = Settings::default().with("http.listen", &first.address.to_string()).unwrap();
+    let ports = Ports::new(
+        Arc::new(Opa::new(&settings.opa).unwrap()),
+        Arc::new(FakeIssuers::default()),
+        Arc::new(ResourcesFile::default()),
+        Arc::new(FakeAudit::default()),
+        Arc::new(LogEvents),
+    );
+    let taken = Server::bind_with(settings, ports).await.unwrap_err().to_string();
+    assert!(taken.contains(&first.address.to_string()) && taken.contains("http.listen"), "{taken}");
+}
+
+/// Log lines in memory.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[test]
+fn log_lines_are_json_with_stable_names_and_never_hold_a_token_or_a_claim() {
+    let lines = Lines::default();
+    let format = JsonLines { instance: "HUB".into() };
+    let layer = tracing_subscriber::fmt::layer().event_format(format).with_writer(lines.clone());
+    let subscriber = tracing_subscriber::registry().with(layer);
+    let good = token_for_now();
+    let mut forged = good.clone();
+    forged.replace_range(forged.len() - 8..forged.len() - 4, "AAAA");
+    // The most talkative level, and everything on this thread.
+    tracing::subscriber::with_default(subscriber, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let site = site(Duration::ZERO, &[("opa.token", "engine-secret")]).await;
+            for token in [good.as_str(), &forged, "short", ""] {
+                ask(site.address, token).await;
+            }
+            site.stop.send(()).unwrap();
+            let _ = site.served.await;
+        });
+    });
+    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+    let ours: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("a line is JSON: {line}")))
+        .filter(|line| line["target"].as_str().unwrap().starts_with("dive_node"))
+        .collect();
+    let of = |event: &str| ours.iter().filter(|line| line["event"] == event).count();
+    assert_eq!((of("listening"), of("decision"), of("request"), of("stopped")), (1, 4, 4, 1), "{text}");
+    assert_eq!(of("token_refused"), 3);
+    let decision = ours.iter().find(|line| line["event"] == "decision").unwrap();
+    let named = ["time", "level", "instance", "request_id", "allow", "reason", "status", "cached", "took_us"];
+    for field in named {
+        assert!(!decision[field].is_null(), "{field}");
+    }
+    assert_eq!((&decision["allow"], &decision["status"]), (&json!(true), &json!(200)));
+    assert_eq!(decision["question"].as_str().unwrap().len(), 64);
+
+    for secret in good.split('.').chain(forged.split('.')).chain(["engine-secret", "countryOfAffiliation"]) {
+        assert!(!text.contains(secret), "{secret:.20}… is in the log");
+    }
+}

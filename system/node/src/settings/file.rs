@@ -11,10 +11,8 @@ use super::{Origin, TomlFile};
 
 /// Every leaf of the file by its dotted key.
 pub(super) fn read(file: TomlFile<'_>) -> Result<BTreeMap<String, (Raw, Origin)>, SettingError> {
-    let document = DeTable::parse(file.text).map_err(|error| SettingError::Syntax {
-        file: file.name.to_owned(),
-        message: error.to_string(),
-    })?;
+    let document = DeTable::parse(file.text)
+        .map_err(|error| SettingError::Syntax { file: file.name.to_owned(), message: error.to_string() })?;
     let mut leaves = BTreeMap::new();
     collect(file, "", document.get_ref(), &mut leaves);
     Ok(leaves)

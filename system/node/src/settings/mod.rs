@@ -73,10 +73,17 @@ pub struct Effective {
 
 /// The settings of a node. Reading them is reading the fields of [`Values`]; they are changed through
 /// [`with`](Self::with), so that every change is checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
     values: Values,
     resolved: BTreeMap<String, (Value, Origin)>,
+}
+
+/// The typed values alone: what they were read from may hold a secret.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.values.fmt(f)
+    }
 }
 
 impl Deref for Settings {
@@ -246,7 +253,9 @@ fn shown(kind: Kind, text: &str) -> String {
     match kind {
         Kind::Secret if !text.is_empty() => "***".to_owned(),
         // Credentials in a URL are refused, but the refusal must not print them either.
-        Kind::HttpUrl => text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("***@{rest}")),
+        Kind::HttpUrl => {
+            text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("***@{rest}"))
+        }
         _ => text.to_owned(),
     }
 }

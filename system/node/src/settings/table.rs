@@ -40,8 +40,7 @@ const fn count(min: u64, max: u64) -> Kind {
 fn table() -> BTreeMap<String, Entry> {
     let mut table = BTreeMap::new();
     let mut add = |key: &str, kind: Kind, default: &str, about: &str| {
-        let entry =
-            Entry { kind, default: default.to_owned(), in_production: None, about: about.to_owned() };
+        let entry = Entry { kind, default: default.to_owned(), in_production: None, about: about.to_owned() };
         assert!(table.insert(key.to_owned(), entry).is_none(), "setting {key} stands twice in the table");
     };
 
@@ -80,9 +79,13 @@ fn table() -> BTreeMap<String, Entry> {
     add("audit.timeout", SPAN, "3s", "how long keeping an audit entry may take");
 
     add("cache.decisions", count(1, 10_000_000), "10000", "decisions remembered");
-    for (level, default) in
-        [("unclassified", "2m"), ("restricted", "90s"), ("confidential", "1m"), ("secret", "30s"), ("top_secret", "15s")]
-    {
+    for (level, default) in [
+        ("unclassified", "2m"),
+        ("restricted", "90s"),
+        ("confidential", "1m"),
+        ("secret", "30s"),
+        ("top_secret", "15s"),
+    ] {
         add(
             &format!("cache.ttl.{level}"),
             Kind::Span { min: Duration::ZERO, max: DAY, clock: Clock::Own },

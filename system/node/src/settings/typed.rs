@@ -10,9 +10,9 @@ use std::time::Duration;
 use dive_authz::{CacheSettings, Ttl};
 use dive_resilience::{Admission, BreakerSettings};
 
+use super::Origin;
 use super::error::SettingError;
 use super::value::Value;
-use super::Origin;
 use crate::dependency::Dependency;
 
 /// Which defaults apply.

@@ -92,9 +92,7 @@ impl Kind {
                     && !authority.as_str().contains('@');
                 plain.then(|| Value::Text(format!("http://{authority}")))
             }
-            Self::Address => {
-                text.parse::<SocketAddr>().ok().map(|address| Value::Text(address.to_string()))
-            }
+            Self::Address => text.parse::<SocketAddr>().ok().map(|address| Value::Text(address.to_string())),
             Self::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
         }
     }

@@ -53,7 +53,11 @@ impl TryFrom<serde_json::Number> for Seconds {
         // Year 9999; nothing in a token is further away, and sums stay far from overflow.
         const LATEST: f64 = 253_402_300_800.0;
         let seconds = number.as_f64().ok_or("a time must be a number")?;
-        if (0.0..LATEST).contains(&seconds) { Ok(Self(seconds as i64)) } else { Err("a time is out of range") }
+        if (0.0..LATEST).contains(&seconds) {
+            Ok(Self(seconds as i64))
+        } else {
+            Err("a time is out of range")
+        }
     }
 }
 

@@ -127,7 +127,8 @@ impl Issuers {
 fn usable(keys: &JwkSet) -> BTreeMap<String, Arc<DecodingKey>> {
     let usable = |jwk: &Jwk| {
         let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { return None };
-        let for_signing = jwk.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
+        let for_signing =
+            jwk.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
         let for_rs256 = jwk.common.key_algorithm.is_none_or(|algorithm| algorithm == KeyAlgorithm::RS256);
         // Base64 carries six bits a character.
         let long_enough = rsa.n.trim_end_matches('=').len() * 6 / 8 >= LEAST_MODULUS_BYTES;
