@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use harness_core::fault::{Edge, Fault};
+use harness_core::fault::{Direction, Edge, Fault, OneWay};
 use harness_core::world::{Evidence, WorldError};
-use harness_proxy::{Cut, Proxy};
+use harness_proxy::{Counters, Cut, Proxy};
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
 
@@ -52,7 +52,11 @@ impl Breakable<'_> {
         let direct = self.canary.send(self.service, 0, UNDISTURBED).await;
         let look = look(fault, self.clock, &direct);
         for _ in 0..look.tries {
+            let before = self.proxy.counters();
             let through = self.canary.send(self.proxy.addr(), look.padding, look.limit).await;
+            if !is_counted(fault, &before, &self.proxy.counters()) {
+                continue;
+            }
             if let Some(shown) = evidence(fault, self.clock, self.canary, look, &direct, &through) {
                 return Some(Evidence(shown));
             }
@@ -110,6 +114,19 @@ impl Breakable<'_> {
 
     fn failed(&self, error: impl std::fmt::Display) -> WorldError {
         WorldError::Failed(format!("{}: {error}", self.edge))
+    }
+}
+
+/// Whether the proxy has done what can't be told by a canary alone: a service may give the wrong answer
+/// by itself, and lost requests look like lost answers.
+fn is_counted(fault: &Fault, before: &Counters, after: &Counters) -> bool {
+    match fault {
+        Fault::WrongAnswer(_) => after.answered > before.answered,
+        Fault::OneWay(OneWay { lost: Direction::Up, .. }) => after.upstream.dropped > before.upstream.dropped,
+        Fault::OneWay(OneWay { lost: Direction::Down, .. }) => {
+            after.downstream.dropped > before.downstream.dropped
+        }
+        _ => true,
     }
 }
 

@@ -24,6 +24,9 @@
 //! | [`undo`] | how another process undoes a fault |
 //! | [`clock`], [`heartbeat`] | system time; whether the machine kept going |
 //!
+//! The executable that makes a [`LocalWorld`] must lead a subcommand of its own to [`reaper::main`] and
+//! name it in [`LocalConfig::reaper`]; the services may be further subcommands of it.
+//!
 //! Bounds of a scenario are in system time, bounds of the machine (how long a process may take to
 //! start) in real time: compressing a run makes nobody's machine faster.
 

@@ -2,7 +2,8 @@
 //!
 //! They lie outside the range from which the kernel serves outgoing connections and `bind(0)`, and
 //! below the one that the container world publishes at. Runs side by side share them by advisory
-//! locks: a byte per port in one file, released by the kernel when its holder ends, however it ends.
+//! locks: a byte per port in one empty file of the temporary directory, which stays there. The kernel
+//! releases a lock when its holder ends, however it ends.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -90,6 +90,13 @@ impl Site {
         Ok(address)
     }
 
+    /// The most exchanges over an edge that awaited their answer at once since this was last asked;
+    /// nothing when there is no such edge.
+    pub fn in_flight(&self, from: &str, to: &str) -> Option<u32> {
+        let proxy = self.proxy(&Edge::new(from, to)).ok()?;
+        Some(proxy.reset_high_water().high_water)
+    }
+
     /// From here on nothing new is made.
     pub(crate) fn planned(&self) {
         self.planned.set(true);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use harness_core::event::Answer;
 use harness_core::journal::Journal;
 use harness_core::recorder::Recorder;
+use harness_core::time::Span;
 use harness_core::world::{World, WorldError};
 use harness_local::canary::Outcome;
 use harness_local::clock::Clock;
@@ -17,6 +18,12 @@ use tempfile::TempDir;
 
 /// The speed of most tests: ten system seconds in a real one.
 pub(crate) const SPEED: f64 = 10.0;
+/// What the poll of the edge met: a class, or `slow`.
+pub(crate) const SIGNAL: &str = "front/work";
+const POLL: Duration = Duration::from_millis(10);
+const IN_A_ROW: u32 = 5;
+const POLL_LIMIT: Duration = Duration::from_millis(300);
+const SLOW: Duration = Duration::from_millis(150);
 /// The most a call over loopback takes on a busy machine.
 pub(crate) const SLACK: Duration = Duration::from_millis(400);
 
@@ -53,10 +60,26 @@ impl LocalSystem for Pair {
         Answer::new(class(&outcome)).with("outcome", outcome.to_string())
     }
 
-    async fn observe(&self, _: &Site, _: &Recorder) {}
+    /// Polls the edge: [`SIGNAL`] is what came of it [`IN_A_ROW`] times. So it turns that much later
+    /// than the edge itself, as a breaker does, and surely after what made it turn.
+    async fn observe(&self, site: &Site, recorder: &Recorder) {
+        let edge = site.via("front", "back").expect("the edge is planned");
+        let (mut met, mut times) = ("", 0);
+        loop {
+            let outcome = Canary::Http("/health".into()).send(edge, 0, POLL_LIMIT).await;
+            let slow = outcome.answer().is_some_and(|heard| heard.whole > SLOW);
+            let value = if slow { "slow" } else { class(&outcome) };
+            times = if met == value { times + 1 } else { 1 };
+            met = value;
+            if times == IN_A_ROW {
+                recorder.signal(Span::exactly(site.clock().now()), SIGNAL, value);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
 
-    fn observation_lag(&self, _: &Clock) -> Duration {
-        Duration::ZERO
+    fn observation_lag(&self, clock: &Clock) -> Duration {
+        clock.system(2 * POLL_LIMIT + POLL)
     }
 }
 

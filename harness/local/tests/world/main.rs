@@ -10,6 +10,7 @@
 mod bed;
 mod edges;
 mod ending;
+mod runs;
 mod serve;
 mod services;
 
@@ -25,8 +26,12 @@ fn main() -> ExitCode {
         Some("part-owner") => ending::owner(&words[1..]),
         Some("part-heart") => ending::heart(),
         _ => {
-            let trials: Vec<Trial> =
-                services::trials().into_iter().chain(edges::trials()).chain(ending::trials()).collect();
+            let trials: Vec<Trial> = services::trials()
+                .into_iter()
+                .chain(edges::trials())
+                .chain(ending::trials())
+                .chain(runs::trials())
+                .collect();
             libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
         }
     }
