@@ -13,9 +13,11 @@ mod tokio_runtime;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use futures_util::poll;
 
 pub use tokio_runtime::TokioRuntime;
 
@@ -91,12 +93,16 @@ impl dyn Runtime {
         self.sleep_until(self.now() + duration)
     }
 
-    /// Runs `work` for at most `limit`. When both are ready at the same poll, the work wins.
+    /// Runs `work` for at most `limit`. When both are ready at the same poll, the work wins. Work that is
+    /// ready at once costs neither a timer nor a look at the clock.
     ///
     /// # Errors
     /// [`Elapsed`] when the limit passed first; `work` has then been dropped.
     pub async fn timeout<F: Future>(&self, limit: Duration, work: F) -> Result<F::Output, Elapsed> {
-        let work = std::pin::pin!(work);
+        let mut work = std::pin::pin!(work);
+        if let Poll::Ready(output) = poll!(work.as_mut()) {
+            return Ok(output);
+        }
         match select(work, self.sleep(limit)).await {
             Either::Left((output, _)) => Ok(output),
             Either::Right(((), _)) => Err(Elapsed { limit }),

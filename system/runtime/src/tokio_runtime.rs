@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::{Monotonic, Runtime, Task, Wall};
 
-/// Real time and tokio tasks. Dropping it aborts every task it spawned.
+/// Real time and tokio tasks. Dropping it aborts every task it spawned; a task that itself holds the
+/// runtime keeps it from being dropped, so whoever owns it ends with [`shutdown`](Self::shutdown).
 ///
 /// Must be created, used and dropped within a tokio runtime.
 #[derive(Debug)]
@@ -22,6 +23,11 @@ impl TokioRuntime {
     #[expect(clippy::disallowed_methods, reason = "this is the shell that reads the real clock")]
     pub fn new() -> Self {
         Self { started: Instant::now(), tasks: Mutex::new(JoinSet::new()) }
+    }
+
+    /// Aborts every task it spawned. Each ends at its next point of suspension.
+    pub fn shutdown(&self) {
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).abort_all();
     }
 }
 
@@ -73,6 +79,29 @@ mod tests {
     async fn work_that_ends_in_time_is_returned() {
         let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
         assert_eq!(runtime.timeout(Duration::from_secs(1), async { 7 }).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_holds_the_runtime_ends_at_its_shutdown() {
+        let (gone_tx, gone_rx) = tokio::sync::oneshot::channel::<()>();
+        let runtime = Arc::new(TokioRuntime::new());
+        let held = Arc::clone(&runtime);
+        runtime.spawn(
+            "holder",
+            Box::pin(async move {
+                let _held = (held, gone_tx);
+                std::future::pending::<()>().await;
+            }),
+        );
+        runtime.shutdown();
+        assert!(gone_rx.await.is_err(), "the task's future was dropped");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_takes_longer_than_its_first_poll_has_the_whole_limit() {
+        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
+        let work = tokio::time::sleep(Duration::from_secs(2));
+        assert!(runtime.timeout(Duration::from_secs(2), work).await.is_ok(), "the work wins a tie");
     }
 
     #[tokio::test]

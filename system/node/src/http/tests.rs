@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use dive_resilience::State;
+use dive_resilience::{
+    Breaker, Caller, CircuitBreaker, Moment, Outcome, Permit, Rejected, Snapshot, State, Transition,
+};
 use serde_json::json;
 
 use crate::testing::{Manner, OTHER_KEY, World, claims, question, token};
@@ -374,6 +376,51 @@ async fn a_hanging_dependency_does_not_delay_a_health_answer() {
     let before = world.now();
     world.get("/health/detailed").await;
     assert_eq!(world.now(), before);
+}
+
+/// A breaker that never opens: what a test crate may put in the product's place.
+struct NeverOpens(Breaker);
+
+impl CircuitBreaker for NeverOpens {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn admit(&mut self, _: Moment, _: Caller, _: &mut Vec<Transition>) -> Result<Permit, Rejected> {
+        Ok(Permit::new(0, false))
+    }
+
+    fn settle(&mut self, _: Moment, _: Permit, _: Outcome, _: &mut Vec<Transition>) {}
+
+    fn cancel(&mut self, _: Permit) {}
+
+    fn tick(&mut self, _: Moment, _: &mut Vec<Transition>) {}
+
+    fn next_deadline(&self) -> Option<Moment> {
+        None
+    }
+
+    fn force(&mut self, _: Moment, _: State, _: &mut Vec<Transition>) {}
+
+    fn release(&mut self, _: Moment, _: &mut Vec<Transition>) {}
+
+    fn reset(&mut self, _: Moment, _: &mut Vec<Transition>) {}
+
+    fn snapshot(&self, now: Moment) -> Snapshot {
+        self.0.snapshot(now)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_breaker_can_stand_in_the_products_place() {
+    let world = World::with(&Settings::default(), |ports| {
+        ports.breakers = Box::new(|name, settings| Box::new(NeverOpens(Breaker::new(name, settings))));
+    });
+    world.engine.set(Manner::Fails);
+    for _ in 0..50 {
+        assert_eq!(world.authorize(&token(), "secret-1").await.status, 503);
+    }
+    assert_eq!((world.engine.asked(), world.opa().state), (50, State::Closed));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     http: &HttpSettings,
-    runtime: &Arc<dyn Runtime>,
+    runtime: &dyn Runtime,
     stop: impl Future<Output = ()>,
 ) -> bool {
     let graceful = GracefulShutdown::new();

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use dive_runtime::{Runtime, TokioRuntime};
+use dive_runtime::TokioRuntime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -82,7 +82,7 @@ pub struct Server {
     node: Node,
     listener: TcpListener,
     address: SocketAddr,
-    runtime: Arc<dyn Runtime>,
+    runtime: Arc<TokioRuntime>,
 }
 
 impl Server {
@@ -117,8 +117,8 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when the ports do not fit together or the address cannot be used.
     pub async fn bind_with(settings: Settings, ports: Ports) -> Result<Self, ServeError> {
-        let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new());
-        let node = Node::new(settings.clone(), ports, Arc::clone(&runtime))?;
+        let runtime = Arc::new(TokioRuntime::new());
+        let node = Node::new(settings.clone(), ports, runtime.clone())?;
         let failed = |source| ServeError::Listen { address: settings.http.listen, source };
         let listener = TcpListener::bind(settings.http.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -142,7 +142,9 @@ impl Server {
         info!(event = "listening", address = %address, node = %settings.node.id);
         node.start();
         let router = node.router();
-        let drained = connections::serve(listener, router, &settings.http, &runtime, stop).await;
+        let drained = connections::serve(listener, router, &settings.http, &*runtime, stop).await;
+        // The checks hold the runtime, so it would outlive the node.
+        runtime.shutdown();
         if drained {
             info!(event = "stopped");
         } else {

@@ -4,11 +4,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dive_runtime::Runtime as _;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -22,6 +23,8 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A node that listens, with a stand-in of the policy engine behind it.
 struct Site {
+    /// One unit for each question that has reached the engine.
+    asked: Arc<Semaphore>,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     served: JoinHandle<()>,
@@ -29,8 +32,8 @@ struct Site {
     _folder: tempfile::TempDir,
 }
 
-/// A policy engine that allows everything after `delay`.
-async fn engine(delay: Duration) -> SocketAddr {
+/// A policy engine that allows everything after `delay`, and counts the questions in `asked`.
+async fn engine(delay: Duration, asked: Arc<Semaphore>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let decision = dive_authz::Decision::new(dive_authz::Checks::all_held(), vec![]);
@@ -39,6 +42,7 @@ async fn engine(delay: Duration) -> SocketAddr {
         .route(
             "/v1/data/dive/authz",
             axum::routing::post(move || async move {
+                asked.add_permits(1);
                 tokio::time::sleep(delay).await;
                 body
             }),
@@ -49,13 +53,14 @@ async fn engine(delay: Duration) -> SocketAddr {
 }
 
 async fn site(delay: Duration, changes: &[(&str, &str)]) -> Site {
+    let asked = Arc::new(Semaphore::new(0));
     let folder = tempfile::tempdir().unwrap();
     let resources = folder.path().join("resources.json");
     let resource =
         json!([{"resourceId": "doc-1", "classification": "SECRET", "releasabilityTo": ["USA"], "COI": []}]);
     std::fs::write(&resources, resource.to_string()).unwrap();
     let mut settings = Settings::default().with("http.listen", "127.0.0.1:0").unwrap();
-    settings = settings.with("opa.url", &format!("http://{}", engine(delay).await)).unwrap();
+    settings = settings.with("opa.url", &format!("http://{}", engine(delay, asked.clone()).await)).unwrap();
     for (key, value) in changes {
         settings = settings.with(key, value).unwrap();
     }
@@ -75,7 +80,7 @@ async fn site(delay: Duration, changes: &[(&str, &str)]) -> Site {
     let served = tokio::spawn(server.run(async move {
         let _ = stopped.await;
     }));
-    Site { address, stop, served, audit, _folder: folder }
+    Site { asked, address, stop, served, audit, _folder: folder }
 }
 
 /// A token that is good by the machine's own clock.
@@ -117,7 +122,7 @@ async fn a_stop_waits_for_the_request_in_flight() {
     let token = token_for_now();
     let address = site.address;
     let asking = tokio::spawn(async move { ask(address, &token).await.status() });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let _reached = site.asked.acquire().await.unwrap();
     site.stop.send(()).unwrap();
     assert_eq!(asking.await.unwrap(), 200);
     tokio::time::timeout(SOON, site.served).await.unwrap().unwrap();
@@ -129,7 +134,7 @@ async fn a_stop_does_not_wait_for_ever() {
     let token = token_for_now();
     let address = site.address;
     let asking = tokio::spawn(async move { drop(ask(address, &token).await) });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let _reached = site.asked.acquire().await.unwrap();
     site.stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(3), site.served).await.expect("it stops in time").unwrap();
     asking.abort();

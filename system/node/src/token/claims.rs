@@ -1,10 +1,11 @@
 //! The claims a token makes, read strictly.
 
 use dive_authz::{Acr, Subject};
-use dive_runtime::Monotonic;
 use jsonwebtoken::dangerous::insecure_decode_claims;
+use parking_lot::Mutex;
 use serde::Deserialize;
 
+use super::issuers::VouchingKey;
 use super::{TokenError, VerifiedToken};
 
 /// What is read of a token. Claims of other names are not looked at; a claim of the wrong type refuses the
@@ -62,7 +63,7 @@ impl TryFrom<serde_json::Number> for Seconds {
 }
 
 impl Claims {
-    pub(super) fn into_verified(self, vouched_until: Monotonic) -> Result<VerifiedToken, TokenError> {
+    pub(super) fn into_verified(self, kid: &str, vouching: VouchingKey) -> Result<VerifiedToken, TokenError> {
         // A token cannot be good before it was made.
         let not_before = self.nbf.map_or(self.iat.0, |nbf| nbf.0.max(self.iat.0));
         if self.exp.0 <= self.iat.0 {
@@ -86,7 +87,9 @@ impl Claims {
             amr: self.amr,
             expires: self.exp.0,
             not_before,
-            vouched_until,
+            kid: kid.to_owned(),
+            key: vouching.key,
+            vouched_until: Mutex::new(vouching.until),
         })
     }
 }

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use dive_authz::{Acr, Subject};
 use dive_runtime::{Monotonic, Runtime};
-use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use parking_lot::Mutex;
 
 use claims::Claims;
 use issuers::Issuers;
@@ -27,15 +28,17 @@ use crate::ports::IssuerRegistry;
 use crate::settings::TokenSettings;
 
 /// What a verified token says.
-#[derive(Debug)]
 pub(crate) struct VerifiedToken {
     pub(crate) subject: Subject,
     pub(crate) acr: Option<Acr>,
     pub(crate) amr: Option<Vec<String>>,
     expires: i64,
     not_before: i64,
-    /// Until when the issuer's entry and key that vouch for it are fresh.
-    vouched_until: Monotonic,
+    kid: String,
+    /// The key that vouches for it.
+    key: Arc<DecodingKey>,
+    /// Until when the issuer's entry and that key are fresh.
+    vouched_until: Mutex<Monotonic>,
 }
 
 /// Why a token was refused. Never holds any part of it.
@@ -103,13 +106,26 @@ impl Verifier {
         if token.len() > self.settings.max_bytes {
             return Err(TokenError::TooLong);
         }
-        if let Some(verified) = self.verified.get(token, self.runtime.now()) {
+        if let Some(verified) = self.verified.get(token)
+            && self.still_vouched_for(&verified).await?
+        {
             return self.in_time(&verified).map(|()| verified);
         }
         let verified = Arc::new(self.verify_anew(token).await?);
         self.in_time(&verified)?;
         self.verified.put(token, &verified);
         Ok(verified)
+    }
+
+    /// Whether the key that verified it is still one of its issuer's, and the issuer still trusted.
+    async fn still_vouched_for(&self, token: &VerifiedToken) -> Result<bool, TokenError> {
+        if self.runtime.now() < *token.vouched_until.lock() {
+            return Ok(true);
+        }
+        let issuer = token.subject.issuer.as_deref().unwrap_or_default();
+        let vouching = self.issuers.key(issuer, &token.kid).await?;
+        *token.vouched_until.lock() = vouching.until;
+        Ok(Arc::ptr_eq(&vouching.key, &token.key))
     }
 
     async fn verify_anew(&self, token: &str) -> Result<VerifiedToken, TokenError> {
@@ -132,7 +148,7 @@ impl Verifier {
                 _ => TokenError::Claims,
             })?
             .claims;
-        claims.into_verified(vouching.until)
+        claims.into_verified(kid, vouching)
     }
 
     fn in_time(&self, token: &VerifiedToken) -> Result<(), TokenError> {

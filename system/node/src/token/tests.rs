@@ -231,6 +231,19 @@ async fn keys_are_read_again_after_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_remembered_token_is_not_verified_anew_while_its_key_stays() {
+    let world = World::new();
+    let remembered = "dive_v3_cache_operations_total{cache_type=\"token\",hit=\"true\"}";
+    for minutes in 0..10 {
+        assert_eq!(status(&world, &token()).await.0, 200);
+        assert_eq!(world.metric(remembered).await, Some(f64::from(minutes)));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    assert_eq!(world.issuers.entries_read.load(Ordering::Relaxed), 10, "the entry is read every time");
+    assert_eq!(world.issuers.keys_read.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn keys_not_meant_for_this_vouch_for_nothing() {
     use jsonwebtoken::jwk::{AlgorithmParameters, KeyAlgorithm, PublicKeyUse};
     let changes: [fn(&mut jsonwebtoken::jwk::Jwk); 4] = [

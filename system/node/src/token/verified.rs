@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use dive_runtime::Monotonic;
 use lru::LruCache;
 use parking_lot::Mutex;
 
@@ -11,7 +10,8 @@ use super::VerifiedToken;
 use crate::event::{Cache, NodeEvent};
 use crate::events::Events;
 
-/// A bounded memory, least recently used first out. Expiry is the caller's to check on every use.
+/// A bounded memory, least recently used first out. Expiry, and whether anybody still vouches for a token,
+/// are the caller's to check on every use.
 pub(super) struct VerifiedTokens {
     tokens: Mutex<LruCache<Box<str>, Arc<VerifiedToken>>>,
     capacity: usize,
@@ -23,9 +23,9 @@ impl VerifiedTokens {
         Self { tokens: Mutex::new(LruCache::new(capacity)), capacity: capacity.get(), events }
     }
 
-    /// What this very token says, as long as what vouched for it is fresh.
-    pub(super) fn get(&self, token: &str, now: Monotonic) -> Option<Arc<VerifiedToken>> {
-        let verified = self.tokens.lock().get(token).filter(|token| now < token.vouched_until).cloned();
+    /// What this very token said when it was verified.
+    pub(super) fn get(&self, token: &str) -> Option<Arc<VerifiedToken>> {
+        let verified = self.tokens.lock().get(token).cloned();
         self.events.emit(&NodeEvent::CacheAsked { cache: Cache::Token, hit: verified.is_some() });
         verified
     }
