@@ -14,9 +14,11 @@ use harness_core::recorder::Recorder;
 use harness_core::scenario::Scenario;
 use harness_core::verdict::Judgement;
 use harness_core::world::{WorldError, WorldKind};
+use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::binding::invariants;
+use crate::binding::kit::KitError;
 use crate::folders::RECORD;
 use crate::worlds;
 
@@ -52,10 +54,12 @@ pub struct Executed {
     pub record: Record,
     /// What was found about it.
     pub judgement: Judgement,
+    /// Its reports.
+    pub written: reports::Written,
 }
 
 /// Why a run could not be made or stored.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Diagnostic)]
 pub enum ExecuteError {
     /// The scenario does not run in this world.
     #[error("{scenario} does not run in the {world} world; it runs in: {worlds}")]
@@ -73,6 +77,9 @@ pub enum ExecuteError {
     /// The world can't be made.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// What runs stand on can't be made.
+    #[error(transparent)]
+    Kit(#[from] KitError),
     /// The run can't be stored.
     #[error("{path}: {source}\n  next: choose another folder with --report-dir, or make room")]
     Store {
@@ -163,6 +170,6 @@ pub fn execute(plan: &Plan, watch: Vec<Box<dyn Sink>>, interrupt: impl Future<Ou
     let history = History::of(events);
     let judgement = judge(&plan.scenario, &history, &invariants::all());
     let record = Record { header, events: history.into_events(), cut: false };
-    reports::write_all(&folder, &record, &judgement)?;
-    Ok(Executed { folder, record, judgement })
+    let written = reports::write_all(&folder, &record, &judgement)?;
+    Ok(Executed { folder, record, judgement, written })
 }

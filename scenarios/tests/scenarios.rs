@@ -37,7 +37,7 @@ fn holds(scenario: &harness_core::scenario::Scenario, world: WorldKind) -> Resul
         told = format!(
             "{}\nreport: {}",
             reports::terminal(&run.record, &run.judgement, 100, false),
-            run.folder.join("report.html").display()
+            run.written.html.display()
         );
         match verdict {
             Verdict::Held => return Ok(()),

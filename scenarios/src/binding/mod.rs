@@ -3,11 +3,15 @@
 //! | module | its one idea |
 //! |---|---|
 //! | [`words`] | the vocabulary: topologies, signals, requests, settings |
+//! | [`kit`] | what every run stands on: the coalition, its callers, a policy engine |
+//! | [`policy`] | the policies in the stand-in of the policy engine |
 //! | [`requests`] | from a request's number to a user, a resource and what must come of it |
 //! | [`reading`] | from what a node and an engine tell to the timeline |
 //! | [`invariants`] | what must hold in every run |
 
 pub mod invariants;
+pub mod kit;
+pub mod policy;
 pub mod reading;
 pub mod requests;
 pub mod words;

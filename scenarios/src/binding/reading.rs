@@ -8,12 +8,14 @@ mod health;
 mod log_line;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use dive_authz::{CacheSettings, DecisionCache, Input, PolicyRevision};
+use dive_authz::Input;
 use dive_node::event::NodeEvent;
 use harness_core::event::What;
 use harness_core::recorder::Recorder;
 use harness_core::time::Span;
+use sha2::{Digest as _, Sha256};
 
 pub use health::{Document, document};
 pub use log_line::{engine_line, node_line};
@@ -68,16 +70,16 @@ impl Told {
                 Self::Circuit { dependency: (*breaker).to_owned(), state: transition.to.as_str().to_owned() }
             }
             NodeEvent::ServiceChanged { service, to, .. } => {
-                Self::Service { dependency: service.name().to_owned(), status: to.to_string() }
+                Self::Service { dependency: service.name().to_owned(), status: to.as_str().to_owned() }
             }
-            NodeEvent::NodeChanged { to, .. } => Self::Status { status: to.to_string() },
+            NodeEvent::NodeChanged { to, .. } => Self::Status { status: to.as_str().to_owned() },
             NodeEvent::Decided(decided) => Self::Decided {
                 request: decided.request_id.to_owned(),
                 resource: decided.resource.to_owned(),
                 allow: decided.allow,
                 reason: decided.reason.to_owned(),
                 cached: decided.cached,
-                question: decided.question.map(|digest| hex(&digest)).unwrap_or_default(),
+                question: decided.question().unwrap_or_default(),
             },
             _ => return None,
         })
@@ -127,25 +129,13 @@ pub fn record_audit(node: &str, request: &str, at: Span, recorder: &Recorder) {
     recorder.record(at, What::Fact { witness: node.to_owned(), about: "audit".into(), detail });
 }
 
-/// Names questions as nodes do: by all of the input but its time and request id, and the policy.
-pub struct Questions(DecisionCache);
-
-impl Questions {
-    /// For questions put to this policy.
-    pub fn of(revision: PolicyRevision) -> Self {
-        Self(DecisionCache::new(CacheSettings::default(), revision))
-    }
-
-    /// The name of a question.
-    pub fn name(&self, input: &Input) -> String {
-        hex(self.0.key(input).digest())
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
+/// Names a question as nodes do: SHA-256, in hexadecimal, of all of the input but its time and request id.
+pub fn question(mut input: Input) -> String {
+    input.context.current_time.clear();
+    input.context.request_id.clear();
+    let text = serde_json::to_vec(&input).unwrap_or_default();
+    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
     })
 }

@@ -1,11 +1,10 @@
 //! From a request's number to a user, a resource and what must come of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use coalition::{Coalition, CoalitionError};
-use dive_authz::{Classification, Input};
+use dive_authz::Input;
 use harness_core::event::Answer;
 
 /// The kinds of requests a scenario can send.
@@ -146,8 +145,7 @@ pub struct Callers {
     tokens: BTreeMap<&'static str, String>,
     allowed: Vec<(&'static str, String)>,
     forbidden: Vec<(&'static str, String)>,
-    classifications: BTreeMap<String, Classification>,
-    sent: AtomicU64,
+    classifications: BTreeMap<String, String>,
 }
 
 impl Callers {
@@ -156,7 +154,7 @@ impl Callers {
     ///
     /// # Errors
     /// When a token can't be signed.
-    pub fn new(coalition: &Coalition, now: u64, current_time: &str, decide: impl Fn(&Input) -> bool) -> Result<Self, CoalitionError> {
+    pub fn new(coalition: &Coalition, now: i64, current_time: &str, decide: impl Fn(&Input) -> bool) -> Result<Self, CoalitionError> {
         let mut callers = Self {
             tokens: BTreeMap::new(),
             allowed: Vec::new(),
@@ -164,9 +162,8 @@ impl Callers {
             classifications: coalition
                 .resources()
                 .iter()
-                .filter_map(|resource| Some((resource.resource_id.clone(), resource.classification()?)))
+                .filter_map(|resource| Some((resource.resource_id.clone(), resource.classification.clone()?)))
                 .collect(),
-            sent: AtomicU64::new(0),
         };
         for user in coalition.users().iter().filter(|user| coalition.tenant(user.tenant).is_ok_and(|tenant| tenant.trusted)) {
             callers.tokens.insert(user.id, coalition.token(user.id, now)?);
@@ -179,9 +176,9 @@ impl Callers {
         Ok(callers)
     }
 
-    /// The request of that kind and number.
-    pub fn ask(&self, kind: Kind, number: u64) -> Asked<'_> {
-        let id = format!("r{}", self.sent.fetch_add(1, Ordering::Relaxed));
+    /// The request of that kind and number; `sent` counts the requests of a run and makes its id.
+    pub fn ask(&self, kind: Kind, number: u64, sent: u64) -> Asked<'_> {
+        let id = format!("r{sent}");
         let pairs = if kind == Kind::ReadForbidden { &self.forbidden } else { &self.allowed };
         let (user, resource) = &pairs[number as usize % pairs.len()];
         let operation = if kind == Kind::ReadAgain { "read".to_owned() } else { format!("read {id}") };
@@ -196,6 +193,6 @@ impl Callers {
 
     /// The classification of a resource, as facts carry it.
     pub fn classification(&self, resource: &str) -> String {
-        self.classifications.get(resource).map(ToString::to_string).unwrap_or_default()
+        self.classifications.get(resource).cloned().unwrap_or_default()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dive_node::Settings;
 use harness_core::fault::Edge;
 use harness_core::vocabulary::{Topology, Vocabulary, words};
 
@@ -17,7 +18,7 @@ pub fn vocabulary() -> Vocabulary {
             .map(|kind| (kind.name().to_owned(), Class::ALL.iter().map(|class| class.name().to_owned()).collect()))
             .collect(),
         invariants: invariants::all().iter().map(|invariant| (invariant.name().to_owned(), invariant.about().to_owned())).collect(),
-        settings: dive_node::settings::keys().map(|key| (key.path.to_owned(), key.about.to_owned())).collect(),
+        settings: Settings::default().effective().into_iter().map(|entry| (entry.key, entry.about)).collect(),
     }
 }
 

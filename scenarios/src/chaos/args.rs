@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use harness_core::world::WorldKind;
 
 /// Breaks a system on purpose and judges what it does.
@@ -129,6 +129,9 @@ pub struct Compare {
     pub before: PathBuf,
     /// The later one's
     pub after: PathBuf,
+    /// Write the comparison as a page, too
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// `chaos heal`
@@ -145,9 +148,20 @@ pub struct Heal {
 /// `chaos images`
 #[derive(Debug, Args)]
 pub struct Images {
-    /// Remove the images that this project built instead
-    #[arg(long)]
-    pub remove: bool,
+    /// Where to take them from
+    #[arg(long, value_enum, default_value_t = From::Auto)]
+    pub from: From,
+}
+
+/// Where images come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum From {
+    /// Pulled, or built where they can't be
+    Auto,
+    /// Pulled
+    Upstream,
+    /// Built on the spot
+    Build,
 }
 
 /// `chaos doctor`
@@ -179,9 +193,9 @@ pub struct Serve {
 pub enum Role {
     /// The node: the policy enforcement point
     Node {
-        /// Its settings
+        /// Its settings; the environment goes over them
         #[arg(long)]
-        config: PathBuf,
+        config: Option<PathBuf>,
     },
     /// The stand-in of the policy engine
     StandinOpa {

@@ -82,9 +82,9 @@ async fn remove_stale(dry_run: bool) -> Result<(), Report> {
     }
     let removed = cleanup::remove_stale(&engine).await.into_diagnostic()?;
     if removed.is_empty() {
-        println!("nothing is left behind");
+        println!("no container or network is left behind");
     } else {
-        println!("removed {removed}");
+        println!("removed {removed:?}");
     }
     Ok(())
 }

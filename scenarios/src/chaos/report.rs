@@ -29,7 +29,8 @@ pub(super) fn report(args: &args::Report) -> Result<Exit, Report> {
                 let verdict = reports::verdict(&record, &judgement);
                 worst = worst.max(verdict);
                 println!("{verdict}: {} ({})", record.header.run, written.html.display());
-                told.push((folder, record, judgement));
+                let link = written.html.strip_prefix(&root).ok().map(|link| link.display().to_string());
+                told.push(reports::Entry::of(&record, &judgement, link.as_deref()));
             }
             // One damaged record among many must not hide the others.
             Err(error) if !named => eprintln!("left out: {error}"),
@@ -37,15 +38,21 @@ pub(super) fn report(args: &args::Report) -> Result<Exit, Report> {
         }
     }
     if !named {
-        let catalogue = reports::catalogue::write(&root, &told).into_diagnostic()?;
-        println!("catalogue: {}", catalogue.display());
+        let path = root.join("index.html");
+        reports::write_page(&path, &reports::catalogue(&told, &reports::Goal::common())).into_diagnostic()?;
+        println!("catalogue: {}", path.display());
     }
     Ok(Exit::Verdict(worst))
 }
 
 pub(super) fn compare(args: &args::Compare) -> Result<Exit, Report> {
     let (before, after) = (judged(&args.before)?, judged(&args.after)?);
-    print!("{}", reports::compare::text((&before.0, &before.1), (&after.0, &after.1)));
+    let comparison = reports::compare((&before.0, &before.1), (&after.0, &after.1)).into_diagnostic()?;
+    print!("{}", comparison.text(super::run::terminal_width()));
+    if let Some(path) = &args.html {
+        reports::write_page(path, &comparison.html()).into_diagnostic()?;
+        println!("\npage: {}", path.display());
+    }
     Ok(Exit::Done)
 }
 

@@ -96,7 +96,7 @@ impl Session {
         self.tell(plan, &executed)?;
         self.verdicts.push(reports::verdict(&executed.record, &executed.judgement));
         let interrupted = interrupt::ended(&executed.record);
-        self.last = Some(executed.folder.join("report.html"));
+        self.last = Some(executed.written.html.clone());
         Ok((!interrupted).then_some(()))
     }
 
@@ -137,7 +137,7 @@ impl Session {
     }
 }
 
-fn terminal_width() -> usize {
+pub(super) fn terminal_width() -> usize {
     let console = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     columns.or(console).unwrap_or(100).clamp(40, 200)

@@ -1,0 +1,221 @@
+//! DIVE in containers: the node, real OPA, and Toxiproxy on the edge between them.
+
+use std::cell::{OnceCell, RefCell};
+use std::future::Future;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use dive_authz::policies;
+use dive_node::Settings;
+use futures_util::future::join;
+use harness_core::event::{Answer, What};
+use harness_core::fault::ServiceName;
+use harness_core::journal::Journal;
+use harness_core::recorder::Recorder;
+use harness_core::runner;
+use harness_core::time::Span;
+use harness_core::world::{World as _, WorldError};
+use harness_docker::world::{ContainerPlan, DockerConfig, DockerSystem, DockerWorld, Site};
+use harness_docker::{Engine, EngineError, Reaper, Recipe, Source, files};
+use harness_local::LogLine;
+use harness_local::clock::Clock;
+
+use super::settings;
+use super::watch::{AuditTail, Client, HealthWatch, LogClock};
+use crate::binding::kit::Kit;
+use crate::binding::reading::{ENGINE, Told, engine_line, node_line};
+use crate::binding::requests::{Class, Kind};
+use crate::execute::{ExecuteError, Plan};
+use crate::folders::JOURNAL;
+
+const HUB: &str = "hub";
+const HUB_PORT: u16 = 4000;
+const OPA_PORT: u16 = 8181;
+/// The audit file, in the hub's container.
+const AUDIT: &str = "/hub/audit.jsonl";
+/// How often, in real time, the health document is read.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often, in real time, the audit file is fetched.
+const FETCH: Duration = Duration::from_secs(2);
+
+const OPA: &str = include_str!("../../../fixtures/images/opa.toml");
+const TOXIPROXY: &str = include_str!("../../../fixtures/images/toxiproxy.toml");
+const NODE: &str = include_str!("../../../fixtures/images/node.toml");
+
+fn recipe(text: &str) -> Result<Recipe, WorldError> {
+    Recipe::parse(text).map_err(|error| WorldError::Failed(format!("an image recipe: {error}")))
+}
+
+/// The recipes of every image this world needs.
+///
+/// # Errors
+/// When a recipe is malformed, which tests rule out.
+pub fn recipes() -> Result<[Recipe; 3], WorldError> {
+    Ok([recipe(OPA)?, recipe(TOXIPROXY)?, recipe(NODE)?])
+}
+
+fn ground(error: EngineError) -> WorldError {
+    match error {
+        EngineError::Absent { host, why, next } => {
+            WorldError::Ground { problem: format!("no Docker engine at {host}: {why}"), next_step: next.into() }
+        }
+        error => WorldError::Failed(error.to_string()),
+    }
+}
+
+/// Runs a plan's scenario in containers.
+pub(super) fn run(
+    plan: &Plan,
+    folder: &Path,
+    recorder: &Recorder,
+    interrupt: impl Future<Output = String>,
+) -> Result<(), ExecuteError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| WorldError::Failed(format!("no tokio runtime: {error}")))?;
+    runtime.block_on(async {
+        let engine = Engine::connect().await.map_err(ground)?;
+        let reaper = Reaper::arm(&plan.program, &["serve", "docker-reaper"])
+            .map_err(|error| WorldError::Failed(error.to_string()))?;
+        let path = folder.join(JOURNAL);
+        let store = |source| ExecuteError::Store { path: path.clone(), source };
+        let journal = Rc::new(RefCell::new(Journal::open(&path).map_err(store)?));
+        let config = DockerConfig {
+            speed: plan.speed,
+            seed: plan.seed,
+            owner: reaper.watched().clone(),
+            images: Source::Auto,
+            executable: plan.program.clone(),
+            toxiproxy: recipe(TOXIPROXY)?,
+        };
+        let world = DockerWorld::new(DockerDive::new(plan, engine)?, config, journal.clone())?;
+        for fault in plan.scenario.faults.values() {
+            world.supports(fault)?;
+        }
+        runner::run(&world, &plan.scenario, recorder, interrupt).await;
+        drop(world);
+        if let Ok(journal) = Rc::try_unwrap(journal) {
+            journal.into_inner().close().map_err(store)?;
+        }
+        Ok(())
+    })
+}
+
+/// A hub and its policy engine, each a container.
+struct DockerDive {
+    engine: Engine,
+    settings: Settings,
+    kit: Arc<Kit>,
+    client: Client,
+    sent: AtomicU64,
+    log_clock: OnceCell<LogClock>,
+}
+
+impl DockerDive {
+    fn new(plan: &Plan, engine: Engine) -> Result<Self, ExecuteError> {
+        Ok(Self {
+            engine,
+            settings: settings::of(plan)?,
+            kit: Kit::now()?,
+            client: Client::new()?,
+            sent: AtomicU64::new(0),
+            log_clock: OnceCell::new(),
+        })
+    }
+
+    fn opa(&self) -> Result<ContainerPlan, WorldError> {
+        let listen = format!("--addr=0.0.0.0:{OPA_PORT}");
+        let mut opa = ContainerPlan::new(ENGINE, recipe(OPA)?, OPA_PORT, "/health")
+            .args(["run", "--server", &listen, "--log-format=json", "--set=decision_logs.console=true", "/policies"])
+            .file("/policies/data.json", self.kit.coalition().policy_data().to_string());
+        for module in policies::modules() {
+            opa = opa.file(format!("/policies/{}", module.path), module.source);
+        }
+        for document in policies::documents() {
+            opa = opa.file(format!("/policies/{}", document.path), document.json);
+        }
+        Ok(opa)
+    }
+
+    fn hub(&self, site: &Site) -> Result<ContainerPlan, WorldError> {
+        let settings = settings::placed(
+            &self.settings,
+            [
+                ("http.listen", format!("0.0.0.0:{HUB_PORT}")),
+                ("opa.url", format!("http://{}", site.via(HUB, ENGINE)?)),
+                ("files.issuers", "/hub/issuers.json".into()),
+                ("files.resources", "/hub/resources.json".into()),
+                ("audit.path", AUDIT.into()),
+                ("log.format", "json".into()),
+            ],
+        )?;
+        let hub = ContainerPlan::new(HUB, recipe(NODE)?, HUB_PORT, "/health/live")
+            .args(["serve", "node"])
+            .file("/hub/issuers.json", self.kit.coalition().issuers_json().to_string())
+            .file("/hub/resources.json", self.kit.coalition().resources_json().to_string())
+            .after(ENGINE);
+        Ok(settings::environment(&settings).into_iter().fold(hub, |hub, (name, value)| hub.env(&name, value)))
+    }
+}
+
+impl DockerSystem for DockerDive {
+    fn plan(&self, site: &Site) -> Result<Vec<ContainerPlan>, WorldError> {
+        let clock = site.clock();
+        self.log_clock.get_or_init(|| LogClock::pair(clock.now(), clock.speed()));
+        Ok(vec![self.opa()?, self.hub(site)?])
+    }
+
+    async fn send(&self, site: &Site, request: &str, number: u64) -> Answer {
+        let Some(kind) = Kind::named(request) else {
+            return Answer::new(Class::Error.name()).with("error", format!("no request is called {request}"));
+        };
+        let asked = self.kit.ask(kind, number, self.sent.fetch_add(1, Ordering::Relaxed));
+        match site.address(HUB) {
+            Ok(hub) => self.client.authorize(hub, &asked, site.clock().real(asked.patience)).await,
+            Err(error) => asked.failed(error.to_string()),
+        }
+    }
+
+    async fn observe(&self, site: &Site, recorder: &Recorder) {
+        let Ok(address) = site.address(HUB) else { return };
+        let clock = *site.clock();
+        let health = HealthWatch { node: HUB, address, every: LOOK, clock, client: &self.client };
+        let container = site.host(HUB);
+        let audit = AuditTail { node: HUB, every: FETCH, clock };
+        let fetch = async |offset: u64| {
+            let whole = files::read(&self.engine, &container, AUDIT).await.unwrap_or_default();
+            whole.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default().to_vec()
+        };
+        join(health.run(recorder), audit.run(recorder, fetch)).await;
+    }
+
+    fn observation_lag(&self, clock: &Clock) -> Duration {
+        clock.system(LOOK * 3)
+    }
+
+    fn on_log(&self, _site: &Site, recorder: &Recorder, line: LogLine) {
+        let printed = |says| match self.log_clock.get() {
+            Some(clock) => clock.printed(says, line.received),
+            None => Span::exactly(line.received),
+        };
+        if line.service.0 == ENGINE {
+            if let Some((says, decided)) = engine_line(&line.text) {
+                decided.record(printed(says), recorder);
+                return;
+            }
+        } else if let Some((says, told)) = node_line(&line.text) {
+            if matches!(told, Told::Circuit { .. } | Told::Decided { .. }) {
+                told.record(HUB, printed(says), recorder, |resource| self.kit.classification(resource));
+            }
+            return;
+        }
+        recorder.record_at(line.received, What::Log { service: line.service.0, line: line.text });
+    }
+
+    fn on_late_log(&self, _site: &Site, recorder: &Recorder, service: &ServiceName, within: Span) {
+        let why = format!("the lines of {service} came late");
+        recorder.record(within, What::Blind { prefix: format!("{HUB}/circuit/"), why });
+    }
+}

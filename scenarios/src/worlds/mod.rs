@@ -1,0 +1,30 @@
+//! DIVE in each of the worlds: what its services are there, how it is asked and watched.
+
+pub mod docker;
+pub mod local;
+pub mod virtual_world;
+
+mod settings;
+mod watch;
+
+use std::future::Future;
+use std::path::Path;
+
+use harness_core::recorder::Recorder;
+use harness_core::world::WorldKind;
+
+use crate::execute::{ExecuteError, Plan};
+
+/// Makes the world of a plan and runs its scenario there.
+pub(crate) fn run(
+    plan: &Plan,
+    folder: &Path,
+    recorder: &Recorder,
+    interrupt: impl Future<Output = String>,
+) -> Result<(), ExecuteError> {
+    match plan.world {
+        WorldKind::Virtual => virtual_world::run(plan, recorder, virtual_world::Parts::default()),
+        WorldKind::Local => local::run(plan, folder, recorder, interrupt),
+        WorldKind::Docker => docker::run(plan, folder, recorder, interrupt),
+    }
+}

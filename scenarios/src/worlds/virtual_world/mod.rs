@@ -1,0 +1,55 @@
+//! DIVE in the virtual world: the whole node inside the simulation, the policy engine's stand-in beside it.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `runtime` | the system's clock and tasks are the simulation's |
+//! | `engine` | the policy engine, called over a link |
+//! | `feed` | what happens inside, on its way to the timeline |
+//! | `dive` | how services boot, answer and are watched |
+
+mod dive;
+mod engine;
+mod feed;
+mod runtime;
+
+use std::sync::Arc;
+
+use dive_node::ports::{BreakerFactory, PolicyEngine};
+use harness_core::recorder::Recorder;
+use harness_core::runner;
+use harness_core::world::{World as _, WorldError};
+use harness_sim::{Links, Node, Sim, SimSettings, SimWorld};
+
+use crate::execute::{ExecuteError, Plan};
+use dive::VirtualDive;
+
+/// Makes the breakers of one life of a node.
+pub type Breakers = Arc<dyn Fn(&Node) -> BreakerFactory + Send + Sync>;
+/// Puts something in the place of a policy engine, around the real one.
+pub type AroundEngine = Arc<dyn Fn(Arc<dyn PolicyEngine>) -> Arc<dyn PolicyEngine> + Send + Sync>;
+
+/// What stands in the place of the product's own parts: known defects, put back by tests.
+#[derive(Clone, Default)]
+pub struct Parts {
+    /// In the place of the product's breaker.
+    pub breakers: Option<Breakers>,
+    /// Around the policy engine's adapter.
+    pub engine: Option<AroundEngine>,
+}
+
+/// Runs a plan's scenario to its end. Nothing is left of it but what the recorder has.
+///
+/// # Errors
+/// When a setting is wrong, the world can't do what the scenario asks, or the simulation itself fails.
+pub fn run(plan: &Plan, recorder: &Recorder, parts: Parts) -> Result<(), ExecuteError> {
+    let mut sim = Sim::new(SimSettings::seeded(plan.seed));
+    let handle = sim.handle();
+    let links = Links::new(&handle);
+    let world = SimWorld::new(&handle, &links, VirtualDive::new(plan, &handle, &links, parts)?);
+    for fault in plan.scenario.faults.values() {
+        world.supports(fault)?;
+    }
+    sim.run(runner::run(&world, &plan.scenario, recorder, std::future::pending()))
+        .map_err(|error| WorldError::Failed(error.to_string()))?;
+    Ok(())
+}

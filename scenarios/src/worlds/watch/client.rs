@@ -1,0 +1,73 @@
+//! The caller of a node, over HTTP.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use harness_core::event::Answer;
+use harness_core::world::WorldError;
+
+use crate::binding::requests::Asked;
+
+/// Asks nodes. Keeps connections, as callers do.
+pub(crate) struct Client(reqwest::Client);
+
+/// Why there was no answer.
+pub(crate) enum NoAnswer {
+    /// Not in time.
+    Late,
+    /// No connection, or it broke.
+    Failed(String),
+}
+
+impl Client {
+    pub(crate) fn new() -> Result<Self, WorldError> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true)
+            .pool_idle_timeout(Duration::from_secs(5))
+            .build()
+            .map_err(|error| WorldError::Failed(format!("no HTTP client: {error}")))?;
+        Ok(Self(client))
+    }
+
+    /// Asks for an authorization, for at most `patience` of real time.
+    pub(crate) async fn authorize(&self, node: SocketAddr, asked: &Asked<'_>, patience: Duration) -> Answer {
+        let sent = self
+            .0
+            .post(format!("http://{node}/api/authorize"))
+            .bearer_auth(asked.token)
+            .header("content-type", "application/json")
+            .header("x-request-id", &asked.id)
+            .body(asked.body.clone())
+            .timeout(patience)
+            .send();
+        match sent.await {
+            Ok(answer) => asked.answered(answer.status().as_u16()),
+            Err(error) => match why(&error) {
+                NoAnswer::Late => asked.unanswered(),
+                NoAnswer::Failed(why) => asked.failed(why),
+            },
+        }
+    }
+
+    /// The status and the body of a GET, within real time.
+    pub(crate) async fn get(&self, node: SocketAddr, path: &str, within: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
+        let answer = self.0.get(format!("http://{node}{path}")).timeout(within).send().await.map_err(|error| why(&error))?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.map_err(|error| why(&error))?;
+        Ok((status, body.to_vec()))
+    }
+}
+
+/// What went wrong, down to its cause.
+fn why(error: &reqwest::Error) -> NoAnswer {
+    if error.is_timeout() {
+        return NoAnswer::Late;
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    NoAnswer::Failed(cause.to_string())
+}

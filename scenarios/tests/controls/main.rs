@@ -1,0 +1,165 @@
+//! Controls: each scenario again with the resilience taken out, by a setting or by a known defect put
+//! back. Every one must come out *violated*, and by the finding it is meant to be seen by. A scenario
+//! that can't fail shows nothing.
+//!
+//! Made in the virtual world: the judging is the same in all of them. What only a real world can show
+//! (a killed process) has its control in `local.rs`.
+
+mod breaker;
+mod engine;
+mod laws;
+mod local;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use breaker::{Defect, DefectiveBreaker};
+use engine::EngineDefect;
+use harness_core::history::History;
+use harness_core::judge::judge;
+use harness_core::recorder::Recorder;
+use harness_core::verdict::{Finding, Judgement, Verdict};
+use harness_core::world::WorldKind;
+use scenarios::execute::Plan;
+use scenarios::worlds::virtual_world::{self, Parts};
+use scenarios::{binding, catalogue};
+
+/// What is taken out.
+enum Without {
+    /// A setting puts the resilience out of reach.
+    Setting(&'static str, &'static str),
+    /// A breaker with a known defect is in the product's place.
+    Breaker(Defect),
+    /// A known defect stands around the policy engine's adapter.
+    Engine(EngineDefect),
+}
+
+/// One control.
+struct Control {
+    scenario: &'static str,
+    without: Without,
+    /// What the violated finding's claim begins with, or holds.
+    seen_by: &'static str,
+}
+
+const CONTROLS: &[Control] = &[
+    Control { scenario: "circuit/steady", without: Without::Engine(EngineDefect::DenialIsFailure), seen_by: "answer to forbidden" },
+    Control { scenario: "circuit/steady", without: Without::Setting("opa.timeout", "1ms"), seen_by: "answer to reads" },
+    Control { scenario: "circuit/opa-outage", without: Without::Setting("breaker.opa.failures", "1000"), seen_by: "becomes OPEN" },
+    Control { scenario: "circuit/opa-outage", without: Without::Setting("breaker.opa.open_for", "10m"), seen_by: "becomes HALF_OPEN" },
+    Control { scenario: "circuit/opa-outage", without: Without::Breaker(Defect::RejectionsRestamp), seen_by: "becomes CLOSED" },
+    Control { scenario: "circuit/opa-outage", without: Without::Engine(EngineDefect::WeakerLocalCheck), seen_by: "fail-closed" },
+    Control { scenario: "circuit/idle", without: Without::Breaker(Defect::OnlyTraffic), seen_by: "becomes OPEN" },
+    Control { scenario: "circuit/idle", without: Without::Setting("poll.opa.interval", "10m"), seen_by: "becomes OPEN" },
+    Control { scenario: "circuit/hang", without: Without::Setting("opa.timeout", "1m"), seen_by: "answer to reads" },
+    Control { scenario: "circuit/hang", without: Without::Setting("breaker.opa.failures", "1000"), seen_by: "becomes OPEN" },
+    Control { scenario: "circuit/slow", without: Without::Setting("opa.timeout", "1s"), seen_by: "stays CLOSED" },
+    Control { scenario: "circuit/slow", without: Without::Setting("poll.opa.slow_over", "10s"), seen_by: "becomes degraded" },
+    Control { scenario: "circuit/flap", without: Without::Setting("breaker.opa.open_for", "1s"), seen_by: "turns OPEN" },
+    Control { scenario: "circuit/half-open-herd", without: Without::Breaker(Defect::NoProbeLimit), seen_by: "in-flight" },
+    Control { scenario: "circuit/half-open-herd", without: Without::Setting("breaker.opa.probes", "1000"), seen_by: "in-flight" },
+    Control { scenario: "circuit/half-open-herd", without: Without::Breaker(Defect::CancelLeaksPermit), seen_by: "becomes CLOSED" },
+    Control { scenario: "circuit/late-results", without: Without::Breaker(Defect::LateResultsCount), seen_by: "turns OPEN" },
+    Control { scenario: "circuit/garbage", without: Without::Engine(EngineDefect::GarbageIsAllow), seen_by: "fail-closed" },
+    Control { scenario: "circuit/garbage", without: Without::Setting("breaker.opa.failures", "1000"), seen_by: "becomes OPEN" },
+    Control { scenario: "circuit/clock-step", without: Without::Breaker(Defect::WallClock), seen_by: "stays OPEN" },
+    Control { scenario: "recovery/relapse", without: Without::Breaker(Defect::SuccessesSurvive), seen_by: "becomes CLOSED" },
+    Control { scenario: "recovery/relapse", without: Without::Setting("breaker.opa.successes", "1"), seen_by: "becomes OPEN within 10" },
+    Control { scenario: "recovery/three-cycles", without: Without::Breaker(Defect::LookupTakesPermit), seen_by: "becomes CLOSED" },
+    Control { scenario: "recovery/three-cycles", without: Without::Breaker(Defect::RejectionsRestamp), seen_by: "becomes CLOSED" },
+];
+
+fn plan(id: &str, settings: &[(&str, &str)]) -> Plan {
+    let entry = catalogue::select(id, &binding::vocabulary()).unwrap().remove(0);
+    Plan {
+        scenario: entry.scenario,
+        world: WorldKind::Virtual,
+        seed: 1,
+        speed: 1.0,
+        settings: settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+        reports: std::env::temp_dir(),
+        stamp: String::new(),
+        started: String::new(),
+        program: "unused".into(),
+    }
+}
+
+fn judged(plan: &Plan, parts: Parts) -> Judgement {
+    let recorder = Recorder::new(Vec::new());
+    virtual_world::run(plan, &recorder, parts).unwrap();
+    judge(&plan.scenario, &History::of(recorder.into_events()), &binding::invariants::all())
+}
+
+fn with_breaker(defect: Defect) -> Parts {
+    Parts {
+        breakers: Some(Arc::new(move |node| {
+            let node = node.clone();
+            let booted = node.wall();
+            // The wall clock as time since the node booted; a step back before that is not told apart from it.
+            let wall: breaker::WallClock = Arc::new(move || {
+                node.wall().saturating_sub(booted.saturating_sub(Duration::from_secs(24 * 3_600)))
+            });
+            Box::new(move |name, settings| Box::new(DefectiveBreaker::new(name, *settings, defect, wall.clone())))
+        })),
+        ..Parts::default()
+    }
+}
+
+fn outcome(control: &Control) -> Judgement {
+    match &control.without {
+        Without::Setting(key, value) => judged(&plan(control.scenario, &[(key, value)]), Parts::default()),
+        Without::Breaker(defect) => judged(&plan(control.scenario, &[]), with_breaker(*defect)),
+        Without::Engine(defect) => {
+            let defect = *defect;
+            let engine: virtual_world::AroundEngine = Arc::new(move |engine| engine::around(engine, defect));
+            judged(&plan(control.scenario, &[]), Parts { engine: Some(engine), ..Parts::default() })
+        }
+    }
+}
+
+fn told(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("  {}: {} — {}\n", finding.verdict, finding.claim, finding.why)).collect()
+}
+
+#[test]
+fn with_the_resilience_taken_out_every_scenario_is_violated() {
+    let mut wrong = String::new();
+    for control in CONTROLS {
+        let judgement = outcome(control);
+        let seen = judgement.findings.iter().any(|finding| {
+            finding.verdict == Verdict::Violated && finding.claim.contains(control.seen_by)
+        });
+        if !seen {
+            let without = match &control.without {
+                Without::Setting(key, value) => format!("{key}={value}"),
+                Without::Breaker(defect) => format!("{defect:?}"),
+                Without::Engine(defect) => format!("{defect:?}"),
+            };
+            wrong += &format!("{} with {without}: nothing violated by “{}”\n{}", control.scenario, control.seen_by, told(&judgement.findings));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The defective breaker without a defect holds where the product's does: what a control shows is its
+/// defect, and nothing else.
+#[test]
+fn without_a_defect_every_scenario_holds() {
+    for entry in catalogue::all(&binding::vocabulary()).unwrap() {
+        if !entry.scenario.worlds.contains(&WorldKind::Virtual) {
+            continue;
+        }
+        let judgement = judged(&plan(&entry.scenario.id, &[]), with_breaker(Defect::None));
+        assert_eq!(judgement.overall(), Verdict::Held, "{}\n{}", entry.scenario.id, told(&judgement.findings));
+    }
+}
+
+#[test]
+fn every_scenario_has_a_control() {
+    for entry in catalogue::all(&binding::vocabulary()).unwrap() {
+        let id = entry.scenario.id;
+        let has = CONTROLS.iter().any(|control| control.scenario == id) || local::CONTROLS.contains(&id.as_str());
+        assert!(has, "{id} has no control: nothing shows that it can fail");
+    }
+}
