@@ -161,10 +161,9 @@ impl<'de> Deserialize<'de> for HumanDuration {
         if text.trim_start().starts_with('-') {
             return Err(serde::de::Error::custom(format!("`{text}`: a duration can't be negative")));
         }
-        humantime::parse_duration(text.trim()).map(Self).map_err(|why| {
-            serde::de::Error::custom(format!(
-                "`{text}` is not a duration ({why}): write 250ms, 30s, 1m 30s or 24h"
-            ))
+        humantime::parse_duration(text.trim()).map(Self).map_err(|_| {
+            let hint = "write 250ms, 30s, 1m 30s or 24h";
+            serde::de::Error::custom(format!("`{text}` is not a duration: {hint}"))
         })
     }
 }

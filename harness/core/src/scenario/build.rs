@@ -24,6 +24,30 @@ impl ScenarioBuilder {
         Self(scenario)
     }
 
+    /// Its line for people.
+    pub fn title(mut self, title: &str) -> Self {
+        title.clone_into(&mut self.0.title);
+        self
+    }
+
+    /// Why it exists.
+    pub fn why(mut self, why: &str) -> Self {
+        why.clone_into(&mut self.0.why);
+        self
+    }
+
+    /// Words to select it by.
+    pub fn tags<'a>(mut self, tags: impl IntoIterator<Item = &'a str>) -> Self {
+        self.0.tags = tags.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// The worlds it runs in, instead of all.
+    pub fn worlds(mut self, worlds: impl IntoIterator<Item = WorldKind>) -> Self {
+        self.0.worlds = worlds.into_iter().collect();
+        self
+    }
+
     /// A setting that differs from its default.
     pub fn setting(mut self, key: &str, value: &str) -> Self {
         self.0.settings.insert(key.into(), value.into());
@@ -45,6 +69,12 @@ impl ScenarioBuilder {
     /// For how long the steady state must last.
     pub fn steady_for(mut self, lasting: Duration) -> Self {
         self.0.steady.lasting = lasting;
+        self
+    }
+
+    /// How long the steady state may take to be shown.
+    pub fn steady_within(mut self, within: Duration) -> Self {
+        self.0.steady.within = within;
         self
     }
 
@@ -78,6 +108,17 @@ impl ScenarioBuilder {
     /// Claims something and names the moment of its fulfilment.
     pub fn expect_as(self, name: &str, claim: Claim) -> Self {
         self.step(Step::Expect(Expectation { name: Some(name.into()), claim }))
+    }
+
+    /// Goes on as soon as a signal has a value, and names that instant.
+    pub fn until(self, name: &str, signal: &str, value: &str, within: Duration) -> Self {
+        let (name, signal, value) = (Some(name.into()), signal.into(), value.into());
+        self.step(Step::Until { name, signal, value, within })
+    }
+
+    /// Sends requests all together.
+    pub fn send(self, name: &str, request: &str, count: u32) -> Self {
+        self.step(Step::Send { name: name.into(), request: request.into(), count })
     }
 
     /// Lets time pass.

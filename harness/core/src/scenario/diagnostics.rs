@@ -7,6 +7,22 @@ use serde_saphyr::Location;
 
 use super::source::FILE_LIMIT;
 
+/// A place in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1; 0 when it is not known.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
+impl From<Location> for Place {
+    fn from(location: Location) -> Self {
+        let number = |number: u64| usize::try_from(number).unwrap_or(0);
+        Self { line: number(location.line()), column: number(location.column()) }
+    }
+}
+
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -22,13 +38,15 @@ pub struct Problem {
 
 impl Problem {
     /// A problem at a place.
-    pub fn at(location: Location, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            line: usize::try_from(location.line()).unwrap_or(0),
-            column: usize::try_from(location.column()).unwrap_or(0),
-            help: None,
-        }
+    pub fn at(place: impl Into<Place>, message: impl Into<String>) -> Self {
+        let Place { line, column } = place.into();
+        Self { message: message.into(), line, column, help: None }
+    }
+
+    /// The same with a remedy, if there is one.
+    #[must_use]
+    pub(super) fn help_if(self, help: Option<String>) -> Self {
+        Self { help, ..self }
     }
 
     /// The same with a remedy.
@@ -51,16 +69,8 @@ impl ScenarioError {
         Self { path: path.to_owned(), source: NamedSource::new(path, text.to_owned()), problems }
     }
 
-    pub(super) fn yaml(path: &str, text: &str, error: &serde_saphyr::Error) -> Self {
-        let message = error.without_snippet().to_string();
-        let location = error.location().unwrap_or(Location::UNKNOWN);
-        let message =
-            message.split(" at line ").next().unwrap_or_default().trim_end_matches([',', ':']).to_owned();
-        Self::new(path, text, vec![Problem::at(location, message)])
-    }
-
     pub(super) fn empty(path: &str) -> Self {
-        let problem = Problem::at(Location::UNKNOWN, "the file is empty").help(
+        let problem = Problem::at(Place::default(), "the file is empty").help(
             "a scenario needs id, title, worlds, topology, steady and steps; see `chaos list` for examples",
         );
         Self::new(path, "", vec![problem])
@@ -68,7 +78,7 @@ impl ScenarioError {
 
     pub(super) fn too_large(path: &str, bytes: usize) -> Self {
         let message = format!("the file has {bytes} bytes; a scenario has at most {FILE_LIMIT}");
-        Self::new(path, "", vec![Problem::at(Location::UNKNOWN, message)])
+        Self::new(path, "", vec![Problem::at(Place::default(), message)])
     }
 
     /// What is wrong, in the order of the file.
@@ -86,7 +96,10 @@ impl fmt::Display for ScenarioError {
 
 impl fmt::Debug for ScenarioError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScenarioError").field("path", &self.path).field("problems", &self.problems).finish()
+        f.debug_struct("ScenarioError")
+            .field("path", &self.path)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +113,9 @@ impl Diagnostic for ScenarioError {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let text = self.source.inner();
         Some(Box::new(self.problems.iter().filter(|problem| problem.line > 0).map(|problem| {
-            let offset = offset_of(text, problem.line, problem.column);
+            // What lies past the end is shown at the end: nothing is shown where there is nothing.
+            let last = text.trim_end().char_indices().next_back().map_or(0, |(offset, _)| offset);
+            let offset = offset_of(text, problem.line, problem.column).min(last);
             LabeledSpan::new(Some(problem.message.clone()), offset, token_length(&text[offset..]))
         })))
     }
@@ -120,9 +135,9 @@ impl Diagnostic for ScenarioError {
     }
 }
 
-/// The byte offset of a line and column (both from 1, columns in characters).
+/// The byte offset of a line and column (both from 1, columns in characters), inside the text.
 fn offset_of(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let rest = &text[start.min(text.len())..];
     start
         + rest
@@ -131,11 +146,38 @@ fn offset_of(text: &str, line: usize, column: usize) -> usize {
             .map_or(rest.trim_end().len(), |(offset, _)| offset)
 }
 
+/// Where the key of the value at `value` stands: the last place before it that reads so; the value's own
+/// place when there is none.
+pub(super) fn key_before(text: &str, key: &str, value: Place) -> Place {
+    let before = &text[..offset_of(text, value.line, value.column)];
+    let is_key = |start: usize| {
+        let rest = before[start + key.len()..].trim_start_matches(['"', '\'']).trim_start_matches(' ');
+        rest.starts_with(':')
+            && !before[..start].ends_with(|c: char| c.is_alphanumeric() || "-_/.".contains(c))
+    };
+    let Some((start, _)) = before.rmatch_indices(key).find(|(start, _)| is_key(*start)) else { return value };
+    let line_start = before[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before[..start].matches('\n').count() + 1;
+    Place { line, column: before[line_start..start].chars().count() + 1 }
+}
+
+/// How much of a line belongs to what begins there: a word, or all that is in brackets.
 fn token_length(rest: &str) -> usize {
-    rest.find(|c: char| c == '\n' || c == ',' || c == '}' || c == ']')
-        .unwrap_or(rest.len())
-        .max(1)
-        .min(rest.len())
+    let mut depth = 0_usize;
+    let end = rest.find(|c: char| {
+        match c {
+            '{' | '[' => depth += 1,
+            '}' | ']' if depth > 0 => depth -= 1,
+            '}' | ']' | ',' if depth == 0 => return true,
+            _ => {}
+        }
+        c == '\n'
+    });
+    let token = &rest[..end.unwrap_or(rest.len())];
+    // A comment is not part of it, nor what follows a key.
+    let token = token.split(" #").next().unwrap_or(token).trim_end();
+    let key = token.find(": ").filter(|_| !token.starts_with(['{', '[', '"', '\'']));
+    key.unwrap_or(token.len()).max(1).min(rest.len())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! A scenario: what breaks, what must hold, and by when.
 //!
-//! [`source`] reads the YAML people write, with positions; [`check`] holds it against the system's
-//! vocabulary and turns it into the model of this file; [`build`] says the same in Rust. The model is
-//! what runs and what a run record keeps.
+//! [`source`] reads the YAML people write, with positions; [`check`](check()) holds it against the
+//! system's vocabulary and turns it into the model of this file; [`ScenarioBuilder`] says the same in
+//! Rust. The model is what runs and what a run record keeps. What is wrong is told by `diagnostics`.
 
 mod build;
 mod check;
 mod diagnostics;
+mod reading;
 pub mod source;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use build::ScenarioBuilder;
 pub use check::check;
-pub use diagnostics::{Problem, ScenarioError};
+pub use diagnostics::{Place, Problem, ScenarioError};
 
 use crate::fault::{Fault, Strike};
 use crate::time::seconds;
@@ -307,7 +308,7 @@ impl fmt::Display for Claim {
                 write!(f, "{signal} turns {value} {} {window}", times(*at_least, *at_most))
             }
             Self::Measures { measure, at_least, at_most, window } => {
-                match (at_least.is_finite(), at_most.is_finite()) {
+                match (*at_least > f64::MIN, *at_most < f64::MAX) {
                     (true, true) => write!(f, "{measure} is from {at_least} to {at_most} {window}"),
                     (true, false) => write!(f, "{measure} is at least {at_least} {window}"),
                     _ => write!(f, "{measure} is at most {at_most} {window}"),

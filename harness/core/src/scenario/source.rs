@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::diagnostics::ScenarioError;
+use super::reading;
 use crate::fault::{Fault, Strike};
 use crate::time::HumanDuration;
 use crate::world::WorldKind;
@@ -94,9 +95,10 @@ pub struct SteadySource {
     /// For how long, without a break. Default: 5s.
     #[serde(default, rename = "for")]
     pub lasting: Option<HumanDuration>,
-    /// How long they may take to get there. Default: 60s.
+    /// How long they may take to get there, and to last. Default: 60s.
     #[serde(default)]
-    pub within: Option<HumanDuration>,
+    #[schemars(with = "Option<HumanDuration>")]
+    pub within: Option<Spanned<HumanDuration>>,
 }
 
 /// One step.
@@ -104,9 +106,9 @@ pub struct SteadySource {
 #[serde(rename_all = "kebab-case")]
 pub enum StepSource {
     /// Inject the fault of this name.
-    Fault(String),
+    Fault(#[schemars(with = "String")] Spanned<String>),
     /// Heal the fault of this name.
-    Heal(String),
+    Heal(#[schemars(with = "String")] Spanned<String>),
     /// Do something once.
     Strike(StrikeSource),
     /// Send requests all together.
@@ -125,10 +127,12 @@ pub enum StepSource {
 pub struct StrikeSource {
     /// The name by which expectations refer to it.
     #[serde(rename = "as")]
-    pub name: String,
+    #[schemars(with = "String")]
+    pub name: Spanned<String>,
     /// What.
     #[serde(rename = "do")]
-    pub strike: Strike,
+    #[schemars(with = "Strike")]
+    pub strike: Spanned<Strike>,
 }
 
 /// Requests sent all together.
@@ -137,18 +141,15 @@ pub struct StrikeSource {
 pub struct SendSource {
     /// The name of the load they count as.
     #[serde(rename = "as")]
-    pub name: String,
+    #[schemars(with = "String")]
+    pub name: Spanned<String>,
     /// The kind of request.
     #[schemars(with = "String")]
     pub request: Spanned<String>,
     /// How many, 1 to 10 000. Default: 1.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 10_000))]
-    pub count: u32,
-}
-
-fn one() -> u32 {
-    1
+    #[serde(default)]
+    #[schemars(with = "Option<u32>", range(min = 1, max = 10_000))]
+    pub count: Option<Spanned<u32>>,
 }
 
 /// A trigger.
@@ -162,10 +163,12 @@ pub struct UntilSource {
     #[schemars(with = "String")]
     pub is: Spanned<String>,
     /// How long that may take.
-    pub within: HumanDuration,
+    #[schemars(with = "HumanDuration")]
+    pub within: Spanned<HumanDuration>,
     /// The name by which expectations refer to this instant.
     #[serde(default, rename = "as")]
-    pub name: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub name: Option<Spanned<String>>,
 }
 
 /// A claim. It is about a `signal`, a `measure` or `requests`, and says one thing of it:
@@ -177,7 +180,9 @@ pub struct UntilSource {
 /// - `requests` with `all`, `none` or `some` classes of answers, in a window.
 ///
 /// An anchor is `start`, `end`, the name of a fault (in effect), `healed <fault>`, the name of a
-/// strike, or the name given to an earlier expectation by `as`.
+/// strike, or the name given to an earlier expectation or trigger by `as`. Of a fault that is injected
+/// several times, the latest injection by then is meant. Injecting and healing take time that belongs
+/// to no window: one begins when they are done and ends when they begin.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ExpectSource {
@@ -219,13 +224,16 @@ pub struct ExpectSource {
     pub some: Option<Vec<Spanned<String>>>,
     /// No answer takes longer.
     #[serde(default)]
-    pub answered_within: Option<HumanDuration>,
+    #[schemars(with = "Option<HumanDuration>")]
+    pub answered_within: Option<Spanned<HumanDuration>>,
     /// The least number: of turns, of answers, or the least value of a measure.
     #[serde(default)]
-    pub at_least: Option<f64>,
+    #[schemars(with = "Option<f64>")]
+    pub at_least: Option<Spanned<f64>>,
     /// The greatest number of turns, or the greatest value of a measure.
     #[serde(default)]
-    pub at_most: Option<f64>,
+    #[schemars(with = "Option<f64>")]
+    pub at_most: Option<Spanned<f64>>,
     /// The anchor that `within` and `not-before` are counted from.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -252,7 +260,8 @@ pub struct ExpectSource {
     pub lasting: Option<Spanned<HumanDuration>>,
     /// The name by which later expectations refer to the moment this one is met.
     #[serde(default, rename = "as")]
-    pub name: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub name: Option<Spanned<String>>,
 }
 
 impl File {
@@ -264,12 +273,10 @@ impl File {
         if text.len() > FILE_LIMIT {
             return Err(ScenarioError::too_large(path, text.len()));
         }
-        if text.trim().is_empty() {
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             return Err(ScenarioError::empty(path));
         }
-        let options = serde_saphyr::options! { with_snippet: false };
-        serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| ScenarioError::yaml(path, text, &error))
+        reading::read(text).map_err(|problem| ScenarioError::new(path, text, vec![problem]))
     }
 
     /// The JSON schema of scenario files, for editors.
