@@ -17,7 +17,7 @@ const SILENCE: Duration = Duration::from_millis(50);
 const SILENCE_FACTOR: u32 = 20;
 /// For how long a canary waits beyond what the fault accounts for.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The longest that a canary waits for a fault's effect.
+/// The longest that a canary waits for an answer, beyond a delay that it expects.
 const LONGEST: Duration = Duration::from_secs(5);
 /// The shortest delay that can be told from noise, and the finest that the proxy makes.
 const GRAIN: Duration = Duration::from_millis(1);
@@ -96,9 +96,10 @@ pub(crate) fn look(fault: &Fault, clock: &Clock, direct: &Outcome) -> Look {
             once(SILENCE.max(undisturbed * SILENCE_FACTOR).min(LONGEST))
         }
         Fault::Latency(Latency { delay, jitter, .. }) => {
-            let most = clock.real(delay.0 + jitter.0) + PATIENCE;
+            // Other delays of the same edge add to it.
+            let limit = clock.real(delay.0 + jitter.0) + LONGEST;
             // A jitter as wide as the delay may add nothing to one answer, hardly to all of some.
-            Look { tries: if jitter.0.is_zero() { 1 } else { 5 }, ..once(most.min(LONGEST)) }
+            Look { tries: if jitter.0.is_zero() { 1 } else { 5 }, ..once(limit) }
         }
         Fault::Bandwidth(_) => Look { padding: MOST_PADDING, ..once(LONGEST) },
         Fault::Slice(slice) => {
