@@ -41,8 +41,8 @@ level(country, term) := rank if {
 	some rank in ranks
 }
 
-_stated_level := rank if {
-	rank := data.base.levels.rank[input.subject.clearance]
+_stated_level := data.base.levels.rank[input.subject.clearance] if {
+	data.base.levels.rank[input.subject.clearance] >= 0
 } else := level(input.subject.clearanceCountry, input.subject.clearance)
 
 # Every country accepts the alliance's terms, with blanks, underscores or hyphens.
