@@ -9,15 +9,15 @@ use harness_core::world::WorldKind;
 #[derive(Debug, Parser)]
 #[command(name = "chaos", version, about, arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 held · 1 violated · 2 inconclusive · 64 usage · 70 internal")]
-pub struct Cli {
+pub(super) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Show the scenarios of the catalogue
     List(List),
     /// Check scenario files without running them
@@ -45,117 +45,117 @@ pub enum Command {
 
 /// `chaos list`
 #[derive(Debug, Args)]
-pub struct List {
+pub(super) struct List {
     /// An id, a family or a tag; everything when left out
-    pub word: Option<String>,
+    pub(super) word: Option<String>,
     /// Only scenarios that run in this world
     #[arg(long)]
-    pub world: Option<WorldKind>,
+    pub(super) world: Option<WorldKind>,
     /// As JSON
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `chaos check`
 #[derive(Debug, Args)]
-pub struct Check {
+pub(super) struct Check {
     /// Scenario files; the catalogue when left out
-    pub files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// Print the JSON schema of scenario files, for editors, and do nothing else
     #[arg(long)]
-    pub schema: bool,
+    pub(super) schema: bool,
 }
 
 /// How runs are made.
 #[derive(Clone, Debug, Args)]
-pub struct How {
+pub(super) struct How {
     /// The world: virtual, local or docker
     #[arg(long, default_value_t = WorldKind::Local)]
-    pub world: WorldKind,
+    pub(super) world: WorldKind,
     /// System seconds in a real second, 0.1 to 100 [default: 10 in the local world, 1 in the docker world]
     #[arg(long, value_parser = speed)]
-    pub speed: Option<f64>,
+    pub(super) speed: Option<f64>,
     /// The seed of everything drawn by chance
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(super) seed: u64,
     /// A setting of the system, over the scenario's own; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
-    pub settings: Vec<(String, String)>,
+    pub(super) settings: Vec<(String, String)>,
     /// Where runs are stored
     #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
-    pub report_dir: Option<PathBuf>,
+    pub(super) report_dir: Option<PathBuf>,
 }
 
 /// `chaos run`
 #[derive(Debug, Args)]
-pub struct Run {
+pub(super) struct Run {
     /// Ids, families, tags or scenario files
-    pub what: Vec<String>,
+    pub(super) what: Vec<String>,
     /// How.
     #[command(flatten)]
-    pub how: How,
+    pub(super) how: How,
     /// How many times each
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub repeat: u32,
+    pub(super) repeat: u32,
     /// The verdicts as JSON lines on standard output, nothing else
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `chaos report`
 #[derive(Debug, Args)]
-pub struct Report {
+pub(super) struct Report {
     /// Run folders or records; all stored runs when left out
-    pub runs: Vec<PathBuf>,
+    pub(super) runs: Vec<PathBuf>,
     /// Where runs are stored
     #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
-    pub report_dir: Option<PathBuf>,
+    pub(super) report_dir: Option<PathBuf>,
 }
 
 /// `chaos replay`
 #[derive(Debug, Args)]
-pub struct Replay {
+pub(super) struct Replay {
     /// The run's folder or record
-    pub run: PathBuf,
+    pub(super) run: PathBuf,
     /// Where runs are stored
     #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
-    pub report_dir: Option<PathBuf>,
+    pub(super) report_dir: Option<PathBuf>,
 }
 
 /// `chaos compare`
 #[derive(Debug, Args)]
-pub struct Compare {
+pub(super) struct Compare {
     /// The earlier run's folder or record
-    pub before: PathBuf,
+    pub(super) before: PathBuf,
     /// The later one's
-    pub after: PathBuf,
+    pub(super) after: PathBuf,
     /// Write the comparison as a page, too
     #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    pub(super) html: Option<PathBuf>,
 }
 
 /// `chaos heal`
 #[derive(Debug, Args)]
-pub struct Heal {
+pub(super) struct Heal {
     /// Say what would be done, and do nothing
     #[arg(long)]
-    pub dry_run: bool,
+    pub(super) dry_run: bool,
     /// Where runs are stored
     #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
-    pub report_dir: Option<PathBuf>,
+    pub(super) report_dir: Option<PathBuf>,
 }
 
 /// `chaos images`
 #[derive(Debug, Args)]
-pub struct Images {
+pub(super) struct Images {
     /// Where to take them from
     #[arg(long, value_enum, default_value_t = From::Auto)]
-    pub from: From,
+    pub(super) from: From,
 }
 
 /// Where images come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum From {
+pub(super) enum From {
     /// Pulled, or built where they can't be
     Auto,
     /// Pulled
@@ -166,31 +166,31 @@ pub enum From {
 
 /// `chaos doctor`
 #[derive(Debug, Args)]
-pub struct Doctor {
+pub(super) struct Doctor {
     /// As JSON
     #[arg(long)]
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 /// `chaos test`
 #[derive(Debug, Args)]
-pub struct Test {
+pub(super) struct Test {
     /// Passed on to `cargo nextest run`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub rest: Vec<String>,
+    pub(super) rest: Vec<String>,
 }
 
 /// `chaos serve`
 #[derive(Debug, Args)]
-pub struct Serve {
+pub(super) struct Serve {
     /// The role.
     #[command(subcommand)]
-    pub role: Role,
+    pub(super) role: Role,
 }
 
 /// The roles this binary can play in a topology.
 #[derive(Debug, Subcommand)]
-pub enum Role {
+pub(super) enum Role {
     /// The node: the policy enforcement point
     Node {
         /// Its settings; the environment goes over them

@@ -6,7 +6,7 @@ use harness_core::verdict::Verdict;
 
 /// The words of the exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(super) enum Exit {
     /// What was asked for was done, or held.
     Done,
     /// The verdict of the runs.

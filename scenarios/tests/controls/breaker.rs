@@ -116,10 +116,9 @@ impl DefectiveBreaker {
     fn elapse(&mut self, now: Moment, log: &mut Vec<Transition>) {
         let clock = self.clock(now);
         let held = self.forced && !self.is(Defect::ForcedOpenHeals);
-        let due = self.timers.iter().any(|timer| *timer <= clock);
-        self.timers.retain(|timer| *timer > clock);
-        if self.state == State::Open && due && !held {
+        if self.state == State::Open && !held && self.timers.iter().any(|timer| *timer <= clock) {
             self.forced = false;
+            self.timers.retain(|timer| *timer > clock);
             self.go(now, State::HalfOpen, Cause::OpenElapsed, log);
         }
     }

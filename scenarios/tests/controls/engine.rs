@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dive_authz::{Decision, Input};
+use dive_authz::{Checks, Decision, Input};
 use dive_node::ports::{EngineError, PolicyEngine, ProbeError};
 
 /// What is wrong between node and engine.
@@ -27,8 +27,7 @@ struct Defective {
 }
 
 fn permission() -> Decision {
-    let text = br#"{"result":{"allow":true,"reason":null,"obligations":[],"evaluation_details":{"checks":{}}}}"#;
-    Decision::from_engine(text).expect("a permission without checks is well-formed")
+    Decision::new(Checks::all_held(), Vec::new())
 }
 
 #[async_trait]
@@ -37,7 +36,7 @@ impl PolicyEngine for Defective {
         match (self.defect, self.engine.decide(input).await) {
             // Country and clearance look right, so let it through.
             (EngineDefect::WeakerLocalCheck, Err(_)) if input.subject.authenticated => Ok(permission()),
-            (EngineDefect::DenialIsFailure, Ok(decision)) if !decision.allow => Err(EngineError::Failed(500)),
+            (EngineDefect::DenialIsFailure, Ok(decision)) if !decision.allow() => Err(EngineError::Failed(500)),
             (EngineDefect::GarbageIsAllow, Err(EngineError::Malformed(_))) => Ok(permission()),
             (_, answer) => answer,
         }

@@ -45,7 +45,6 @@ struct Control {
 
 const CONTROLS: &[Control] = &[
     Control { scenario: "circuit/steady", without: Without::Engine(EngineDefect::DenialIsFailure), seen_by: "answer to forbidden" },
-    Control { scenario: "circuit/steady", without: Without::Setting("opa.timeout", "1ms"), seen_by: "answer to reads" },
     Control { scenario: "circuit/opa-outage", without: Without::Setting("breaker.opa.failures", "1000"), seen_by: "becomes OPEN" },
     Control { scenario: "circuit/opa-outage", without: Without::Setting("breaker.opa.open_for", "10m"), seen_by: "becomes HALF_OPEN" },
     Control { scenario: "circuit/opa-outage", without: Without::Breaker(Defect::RejectionsRestamp), seen_by: "becomes CLOSED" },
