@@ -241,3 +241,19 @@ fn came_to(changes: &[Change], value: &str, began: At) -> Option<Span> {
     let since = changes.iter().find(|change| change.value == value && change.at.hi >= began);
     since.or(now).map(|change| change.at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_came_and_went_between_two_looks_has_come() {
+        let at = |ms| At::from_start(Duration::from_millis(ms));
+        let change = |ms, value: &str| Change { at: Span::exactly(at(ms)), value: value.into() };
+        let changes = [change(0, "OPEN"), change(10, "HALF_OPEN"), change(10, "CLOSED")];
+        assert_eq!(came_to(&changes, "HALF_OPEN", at(5)), Some(Span::exactly(at(10))));
+        assert_eq!(came_to(&changes, "HALF_OPEN", at(11)), None, "it went before anybody waited for it");
+        assert_eq!(came_to(&changes, "CLOSED", at(50)), Some(Span::exactly(at(10))), "it is so now");
+        assert_eq!(came_to(&changes, "OPEN", at(5)), None);
+    }
+}

@@ -127,7 +127,8 @@ fn an_alias_bomb_is_refused_in_no_time() {
     let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..10 {
         let before = format!("*a{}, ", level - 1);
-        text += &format!("a{level}: &a{level} [{}]\n", before.repeat(10).trim_end_matches(", "));
+        let ten = before.repeat(10);
+        text.push_str(&format!("a{level}: &a{level} [{}]\n", ten.trim_end_matches(", ")));
     }
     let bombs = [
         text.clone() + WHOLE,
