@@ -1,6 +1,7 @@
 //! From a request's number to a user, a resource and what must come of it.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use coalition::{Coalition, CoalitionError};
@@ -142,7 +143,10 @@ impl Asked<'_> {
 
 /// The callers of a run, with their tokens and what they may have.
 pub struct Callers {
-    tokens: BTreeMap<&'static str, String>,
+    coalition: Coalition,
+    now: i64,
+    /// Signed when first used: signing is what takes time here.
+    tokens: BTreeMap<&'static str, OnceLock<String>>,
     allowed: Vec<(&'static str, String)>,
     forbidden: Vec<(&'static str, String)>,
     classifications: BTreeMap<String, String>,
@@ -153,9 +157,11 @@ impl Callers {
     /// have, `decide` says: the policy, asked while nothing is broken.
     ///
     /// # Errors
-    /// When a token can't be signed.
-    pub fn new(coalition: &Coalition, now: i64, current_time: &str, decide: impl Fn(&Input) -> bool) -> Result<Self, CoalitionError> {
+    /// When the coalition contradicts itself, which its tests rule out.
+    pub fn new(coalition: Coalition, now: i64, current_time: &str, decide: impl Fn(&Input) -> bool) -> Result<Self, CoalitionError> {
         let mut callers = Self {
+            coalition: coalition.clone(),
+            now,
             tokens: BTreeMap::new(),
             allowed: Vec::new(),
             forbidden: Vec::new(),
@@ -166,7 +172,7 @@ impl Callers {
                 .collect(),
         };
         for user in coalition.users().iter().filter(|user| coalition.tenant(user.tenant).is_ok_and(|tenant| tenant.trusted)) {
-            callers.tokens.insert(user.id, coalition.token(user.id, now)?);
+            callers.tokens.insert(user.id, OnceLock::new());
             for resource in coalition.resources() {
                 let input = coalition.input(user.id, &resource.resource_id, "read", current_time)?;
                 let pair = (user.id, resource.resource_id.clone());
@@ -183,12 +189,18 @@ impl Callers {
         let (user, resource) = &pairs[number as usize % pairs.len()];
         let operation = if kind == Kind::ReadAgain { "read".to_owned() } else { format!("read {id}") };
         Asked {
-            token: &self.tokens[user],
+            token: self.token(user),
             body: format!(r#"{{"resourceId":"{resource}","operation":"{operation}"}}"#),
             patience: kind.patience(),
             kind,
             id,
         }
+    }
+
+    /// The token of a user. One that can't be signed is empty, and refused.
+    fn token(&self, user: &str) -> &str {
+        let sign = || self.coalition.token(user, self.now).unwrap_or_default();
+        self.tokens.get(user).map_or("", |token| token.get_or_init(sign))
     }
 
     /// The classification of a resource, as facts carry it.

@@ -1,0 +1,40 @@
+//! The same seed gives the same log, byte for byte; another seed may give another.
+
+use std::collections::BTreeMap;
+
+use harness_core::history::History;
+use harness_core::recorder::Recorder;
+use harness_core::world::WorldKind;
+use scenarios::execute::Plan;
+use scenarios::worlds::virtual_world::{self, Parts};
+use scenarios::{binding, catalogue};
+
+/// The timeline of a run as the lines of its record.
+fn lines(id: &str, seed: u64) -> String {
+    let plan = Plan {
+        scenario: catalogue::select(id, &binding::vocabulary()).unwrap().remove(0).scenario,
+        world: WorldKind::Virtual,
+        seed,
+        speed: 1.0,
+        settings: BTreeMap::new(),
+        reports: std::env::temp_dir(),
+        stamp: String::new(),
+        started: String::new(),
+        program: "unused".into(),
+    };
+    let recorder = Recorder::new(Vec::new());
+    virtual_world::run(&plan, &recorder, Parts::default()).unwrap();
+    let events = recorder.into_events();
+    assert!(!History::of(events.clone()).events().is_empty());
+    events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log_byte_for_byte() {
+    for id in ["circuit/opa-outage", "circuit/flap", "circuit/half-open-herd", "circuit/late-results"] {
+        let first = lines(id, 7);
+        assert_eq!(first, lines(id, 7), "{id}");
+        let elsewhere = std::thread::spawn(move || lines(id, 7)).join().unwrap();
+        assert_eq!(first, elsewhere, "{id} on another thread");
+    }
+}
