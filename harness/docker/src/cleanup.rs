@@ -13,6 +13,9 @@ use crate::engine::{BRIEF, Engine, EngineError};
 use crate::labels;
 
 const REMOVAL: Duration = Duration::from_secs(30);
+/// How often a network with containers on it is tried again, and how soon: for two seconds.
+const LEAVING: u32 = 80;
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Names of what was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,13 +71,18 @@ pub(crate) async fn remove_container(engine: &Engine, container: &str) -> Result
     gone(engine.ask(format!("remove container {container}"), REMOVAL, call).await)
 }
 
-/// Removes a network. One that is not there is removed.
+/// Removes a network. One that is not there is removed. One that a container is just leaving, which somebody else
+/// removes, is tried again.
 pub(crate) async fn remove_network(engine: &Engine, network: &str) -> Result<(), EngineError> {
-    gone(
-        engine
-            .ask(format!("remove network {network}"), REMOVAL, engine.docker().remove_network(network))
-            .await,
-    )
+    let mut leaving = 0;
+    loop {
+        let call = engine.docker().remove_network(network);
+        match engine.ask(format!("remove network {network}"), REMOVAL, call).await {
+            Err(error) if error.status() == Some(403) && leaving < LEAVING => leaving += 1,
+            outcome => return gone(outcome),
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 struct Found {

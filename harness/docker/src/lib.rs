@@ -1,4 +1,4 @@
-//! The container world's toolkit: real services in containers, faults that are real, nothing left behind.
+//! The container world and its toolkit: real services in containers, faults that are real, nothing left behind.
 //!
 //! Start at [`Topology`]: a network of its own, the containers on it and the reaper that ends both.
 //!
@@ -11,6 +11,7 @@
 //! logs       follow ──► lines with their time, across restarts
 //! lease      acquire ──► one topology for all test processes of a run, ended by a guard (reaper)
 //! labels     whose a container is; cleanup removes by that label and by nothing else
+//! world      DockerWorld: all of this as a world that scenarios run in, its edges through Toxiproxy
 //! ```
 //!
 //! testcontainers describes, starts and awaits containers; bollard does all else. testcontainers can't give
@@ -24,6 +25,7 @@ pub mod cleanup;
 pub mod container;
 pub mod effect;
 pub mod engine;
+pub mod files;
 pub mod images;
 pub mod labels;
 pub mod lease;
@@ -33,6 +35,7 @@ mod ports;
 pub mod reaper;
 mod subnet;
 pub mod topology;
+pub mod world;
 
 pub use container::{Container, ContainerSpec, Ready, StartError};
 pub use effect::{Evidence, Reach};
@@ -41,3 +44,4 @@ pub use images::{Image, ImageError, Images, Recipe, Source};
 pub use outage::{Inverse, Outage};
 pub use reaper::{Reaper, Watched};
 pub use topology::{Topology, TopologyError};
+pub use world::{ContainerPlan, DockerConfig, DockerSystem, DockerWorld, Site};

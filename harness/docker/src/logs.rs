@@ -46,6 +46,12 @@ pub struct Line {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail(Vec<String>);
 
+impl Tail {
+    pub(crate) fn into_lines(self) -> Vec<String> {
+        self.0
+    }
+}
+
 /// Follows a log until it is dropped.
 #[derive(Debug)]
 #[must_use = "the log is followed until this is dropped"]

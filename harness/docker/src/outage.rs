@@ -100,10 +100,16 @@ impl Outage {
 }
 
 impl Inverse {
-    /// Undoes the outage. May be repeated: what is in service already stays as it is.
-    pub async fn heal(&self, engine: &Engine) -> Result<Healed, EngineError> {
+    /// The name of the container that it brings back.
+    pub fn container(&self) -> &str {
         let (Self::Start { container, .. } | Self::Unpause { container } | Self::Connect { container, .. }) =
             self;
+        container
+    }
+
+    /// Undoes the outage. May be repeated: what is in service already stays as it is.
+    pub async fn heal(&self, engine: &Engine) -> Result<Healed, EngineError> {
+        let container = self.container();
         let Some(state) = engine.state(container).await? else { return Ok(Healed::Gone) };
         match self {
             Self::Start { attachment, .. } => {

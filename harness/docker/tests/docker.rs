@@ -1,8 +1,8 @@
 //! The toolkit against a real engine.
 //!
 //! Runs only with `HARNESS_DOCKER=1`; otherwise every test is listed as ignored. The test program is also the other
-//! processes that the tests need: `reaper`, an `owner` and a `runner` to be killed, a
-//! `tenant` of the runner's, and what a container of itself runs (`greet`).
+//! processes that the tests need: `reaper`, an `owner`, a `world-owner` and a `runner` to be
+//! killed, a `tenant` of the runner's, and what a container of itself runs (`greet`).
 
 #[path = "docker/death.rs"]
 mod death;
@@ -12,6 +12,12 @@ mod outages;
 mod start;
 #[path = "docker/support.rs"]
 mod support;
+#[path = "docker/world_bed.rs"]
+mod world_bed;
+#[path = "docker/world_faults.rs"]
+mod world_faults;
+#[path = "docker/world_runs.rs"]
+mod world_runs;
 
 use std::process::ExitCode;
 
@@ -26,6 +32,7 @@ fn main() -> ExitCode {
         Some("owner") => return death::owner(),
         Some("runner") => return death::runner(),
         Some("tenant") => return death::tenant(),
+        Some("world-owner") => return world_runs::owner(),
         Some("greet") => {
             println!("hello from {}", arguments.collect::<Vec<_>>().join(" "));
             loop {
@@ -39,7 +46,10 @@ fn main() -> ExitCode {
     if !enabled && !arguments.list {
         eprintln!("ignored: these tests need a Docker engine; run them with {SWITCH}=1");
     }
-    let trials = [start::trials(), outages::trials(), death::trials()].into_iter().flatten();
+    let trials =
+        [start::trials(), outages::trials(), death::trials(), world_faults::trials(), world_runs::trials()]
+            .into_iter()
+            .flatten();
     let trials = trials.map(|trial: Trial| trial.with_ignored_flag(!enabled)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -13,7 +13,7 @@ pub(crate) const OPA: &str = include_str!("../../../../fixtures/images/opa.toml"
 pub(crate) const TOXIPROXY: &str = include_str!("../../../../fixtures/images/toxiproxy.toml");
 pub(crate) const NODE: &str = include_str!("../../../../fixtures/images/node.toml");
 pub(crate) const OPA_PORT: u16 = 8181;
-const POLICY: &str = "package t\n\ndefault allow := false\n\nallow if input.user == \"alice\"\n";
+pub(crate) const POLICY: &str = "package t\n\ndefault allow := false\n\nallow if input.user == \"alice\"\n";
 
 pub(crate) fn me() -> PathBuf {
     std::env::current_exe().expect("a running test has a program")

@@ -1,0 +1,386 @@
+//! The services and edges of one run: brought up, broken, mended.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use harness_core::fault::{Edge, Fault, ServiceName, Strike, Target};
+use harness_core::world::{Evidence, WorldError};
+use harness_proxy::ProxySpec;
+use tokio::sync::mpsc;
+
+use super::edge::{Breakable, named, proxy_name};
+use super::errors::{no_image, not_started};
+use super::ground::{Ground, TOXIPROXY, Toxiproxy};
+use super::means::{Means, means};
+use super::service::Service;
+use super::site::Site;
+use super::system::{ContainerPlan, ImageChoice};
+use super::undo::{EdgeUndo, Undo};
+use crate::images::Images;
+use crate::logs::{self, Follower, Line};
+use crate::outage::{Inverse, Outage};
+
+/// An address in Toxiproxy's own container at which nobody listens.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+
+/// What a run stands on.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    pub(super) site: Site,
+    ground: Rc<Ground>,
+    toxiproxy: Toxiproxy,
+    services: RefCell<BTreeMap<ServiceName, Rc<Service>>>,
+    followers: RefCell<Vec<Follower>>,
+    lines: mpsc::Sender<Line>,
+}
+
+impl Fleet {
+    pub(super) fn new(
+        ground: Rc<Ground>,
+        toxiproxy: Toxiproxy,
+        site: Site,
+        lines: mpsc::Sender<Line>,
+    ) -> Self {
+        let (services, followers) = (RefCell::default(), RefCell::default());
+        Self { site, ground, toxiproxy, services, followers, lines }
+    }
+
+    /// Starts everything, each service as soon as those before it are ready.
+    pub(super) async fn start(&self, plans: Vec<ContainerPlan>, images: &Images) -> Result<(), WorldError> {
+        self.site.planned();
+        check(&plans, &self.site)?;
+        let tags = ensure(&plans, images).await?;
+        let mut waiting: BTreeMap<_, _> = plans.into_iter().map(|plan| (plan.name.clone(), plan)).collect();
+        let mut ready = BTreeSet::new();
+        let mut starting = FuturesUnordered::new();
+        loop {
+            let may_start = |plan: &ContainerPlan| plan.after.iter().all(|before| ready.contains(before));
+            let next: Vec<_> =
+                waiting.values().filter(|plan| may_start(plan)).map(|plan| plan.name.clone()).collect();
+            for plan in next.iter().filter_map(|name| waiting.remove(name)) {
+                starting.push(self.start_one(plan, &tags));
+            }
+            match starting.next().await {
+                Some(started) => ready.insert(started?),
+                None => return Ok(()),
+            };
+        }
+    }
+
+    async fn start_one(
+        &self,
+        plan: ContainerPlan,
+        tags: &BTreeMap<ServiceName, String>,
+    ) -> Result<ServiceName, WorldError> {
+        let name = plan.name.clone();
+        let image = tags.get(&name).map_or("", String::as_str);
+        let container = self.ground.topology.start(&plan.spec(image)).await.map_err(not_started)?;
+        self.followers.borrow_mut().push(logs::follow(self.ground.engine(), &container, self.lines.clone()));
+        let far = SocketAddr::from((container.address(), plan.port));
+        for (edge, port) in self.site.edges().into_iter().filter(|(edge, _)| edge.to == name) {
+            let proxy = ProxySpec::new(proxy_name(&edge), format!("0.0.0.0:{port}"), far.to_string());
+            self.toxiproxy.control.create(&proxy).await?;
+        }
+        self.site.stands(&name, &container, plan.port);
+        let service = Service::new(plan, container, self.ground.engine().clone(), *self.site.clock());
+        self.services.borrow_mut().insert(name.clone(), Rc::new(service));
+        Ok(name)
+    }
+
+    /// What runs, for people.
+    pub(super) fn inventory(&self) -> String {
+        let services = self.services.borrow();
+        let all = services
+            .values()
+            .map(|service| format!("{} at {}", service.plan.name, service.container.address()));
+        let toxiproxy =
+            format!("{TOXIPROXY} ({}) at {}", self.toxiproxy.image, self.toxiproxy.container.address());
+        let engine = self.ground.engine().version();
+        format!(
+            "on Docker {engine}, network {}: {}",
+            self.ground.topology.name(),
+            all.chain([toxiproxy]).collect::<Vec<_>>().join(", ")
+        )
+    }
+
+    pub(super) fn service(&self, name: &ServiceName) -> Result<Rc<Service>, WorldError> {
+        let found = self.services.borrow().get(name).cloned();
+        found.ok_or_else(|| WorldError::Failed(format!("there is no service {name} in this topology")))
+    }
+
+    /// How to undo the `number`-th fault of the run, once it is injected.
+    pub(super) fn undo(&self, number: u64, fault: &Fault) -> Result<Undo, WorldError> {
+        match fault.target() {
+            Target::Service(name) => {
+                let service = self.service(name)?;
+                let outage = service.outage(fault).ok_or_else(|| not_here(fault))?;
+                Ok(self.undo_outage(&service, outage))
+            }
+            Target::Edge(edge) => {
+                let proxy = proxy_name(edge);
+                let undo = match means(fault, self.site.clock()).map_err(WorldError::Failed)? {
+                    Means::Disable => EdgeUndo::Open { proxy },
+                    Means::Toxics(toxics) => {
+                        let toxics = named(number, toxics).into_iter().map(|toxic| toxic.name).collect();
+                        EdgeUndo::Remove { proxy, toxics }
+                    }
+                };
+                Ok(self.undo_at(None, vec![undo]))
+            }
+        }
+    }
+
+    /// How to undo what a strike leaves behind when it is interrupted.
+    pub(super) fn undo_strike(&self, strike: &Strike) -> Result<Undo, WorldError> {
+        match strike {
+            Strike::Restart(name) => {
+                let service = self.service(name)?;
+                Ok(self.undo_outage(&service, service.stop()))
+            }
+            Strike::Cut(edge) => Ok(self.undo_at(None, vec![EdgeUndo::Open { proxy: proxy_name(edge) }])),
+        }
+    }
+
+    fn undo_outage(&self, service: &Service, outage: Outage) -> Undo {
+        let edges = if outage == Outage::Pause { Vec::new() } else { self.leads(service) };
+        self.undo_at(Some(outage.inverse(&service.container)), edges)
+    }
+
+    fn undo_at(&self, container: Option<Inverse>, edges: Vec<EdgeUndo>) -> Undo {
+        let toxiproxy = self.toxiproxy.container.name().to_owned();
+        Undo { container, toxiproxy, control: self.toxiproxy.control_at, edges }
+    }
+
+    /// What leads the edges to a service there.
+    fn leads(&self, service: &Service) -> Vec<EdgeUndo> {
+        let edges = self.site.edges().into_iter().filter(|(edge, _)| edge.to == service.plan.name);
+        edges.map(|(edge, _)| EdgeUndo::Lead { proxy: proxy_name(&edge), to: service.far() }).collect()
+    }
+
+    /// Breaks something and looks for the effect.
+    pub(super) async fn inject(&self, number: u64, fault: &Fault) -> Result<Option<Evidence>, WorldError> {
+        match fault.target() {
+            Target::Service(name) => {
+                let service = self.service(name)?;
+                let outage = service.outage(fault).ok_or_else(|| not_here(fault))?;
+                self.take_out(&service, outage).await
+            }
+            Target::Edge(edge) => {
+                self.at(edge, async |edge| {
+                    edge.inject(number, fault).await?;
+                    Ok(edge.evidence(fault).await)
+                })
+                .await
+            }
+        }
+    }
+
+    /// A container's address vanishes when it ends: who calls it then waits for seconds until the kernel finds
+    /// nobody there, and so does Toxiproxy, which accepts nothing and can't be told anything meanwhile. A service
+    /// that ended refuses; so the edges to it are first led to a closed port, which ends what is established.
+    /// For one that has ended by itself it is too late for that.
+    async fn take_out(&self, service: &Service, outage: Outage) -> Result<Option<Evidence>, WorldError> {
+        if outage != Outage::Pause && service.runs().await? {
+            for (edge, _) in self.site.edges().into_iter().filter(|(edge, _)| edge.to == service.plan.name) {
+                self.toxiproxy.control.lead(&proxy_name(&edge), NOBODY).await?;
+            }
+        }
+        service.inject(outage).await?;
+        service.evidence(outage).await
+    }
+
+    async fn bring_back(&self, service: &Service, outage: Outage) -> Result<Evidence, WorldError> {
+        let back = service.bring_back(outage).await?;
+        self.put_in_order(&self.undo_outage(service, outage)).await?;
+        Ok(back)
+    }
+
+    async fn put_in_order(&self, undo: &Undo) -> Result<(), WorldError> {
+        for edge in &undo.edges {
+            edge.carry_out(&self.toxiproxy.control).await?;
+        }
+        Ok(())
+    }
+
+    /// Mends what `fault` broke and returns when it works again. `beside` are the other faults that are in
+    /// effect: what they still keep broken is left to them.
+    pub(super) async fn heal(
+        &self,
+        number: u64,
+        fault: &Fault,
+        beside: &[Fault],
+    ) -> Result<Evidence, WorldError> {
+        match fault.target() {
+            Target::Service(name) => {
+                let service = self.service(name)?;
+                let outage = service.outage(fault).ok_or_else(|| not_here(fault))?;
+                match beside.iter().find(|other| stays_broken(name, outage, other)) {
+                    Some(other) => Ok(Evidence(format!("left as it is: {other} is still in effect"))),
+                    None => self.bring_back(&service, outage).await,
+                }
+            }
+            Target::Edge(edge) => {
+                let others: Vec<_> = beside.iter().filter(|other| other.target() == fault.target()).collect();
+                let refused = |fault: &Fault| matches!(fault, Fault::Refuse(_));
+                if !(refused(fault) && others.iter().any(|other| refused(other))) {
+                    self.put_in_order(&self.undo(number, fault)?).await?;
+                }
+                match others.first() {
+                    Some(other) => Ok(Evidence(format!("lifted; {other} as before"))),
+                    None => self.at(edge, async |edge| edge.mended().await).await,
+                }
+            }
+        }
+    }
+
+    /// Does something once.
+    pub(super) async fn strike(&self, strike: &Strike) -> Result<Option<Evidence>, WorldError> {
+        match strike {
+            Strike::Restart(name) => {
+                let service = self.service(name)?;
+                let stopped = self.take_out(&service, service.stop()).await?;
+                let back = self.bring_back(&service, service.stop()).await?;
+                Ok(stopped.map(|stopped| Evidence(format!("{}; {}", stopped.0, back.0))))
+            }
+            Strike::Cut(edge) => self.at(edge, async |edge| edge.cut().await).await,
+        }
+    }
+
+    async fn at<T>(
+        &self,
+        edge: &Edge,
+        act: impl AsyncFnOnce(Breakable<'_>) -> Result<T, WorldError>,
+    ) -> Result<T, WorldError> {
+        let near = self.site.via(&edge.from.0, &edge.to.0)?;
+        let callee = self.service(&edge.to)?;
+        let far = callee.far();
+        let (canary, clock, toxiproxy) = (&callee.plan.canary, self.site.clock(), &self.toxiproxy.control);
+        act(Breakable { edge, toxiproxy, near, far, canary, clock }).await
+    }
+}
+
+/// Whether `other` keeps the service in the state that healing an outage would end.
+fn stays_broken(name: &ServiceName, outage: Outage, other: &Fault) -> bool {
+    match other {
+        Fault::Stop(service) | Fault::Kill(service) => service == name,
+        Fault::Pause(service) => service == name && outage == Outage::Pause,
+        _ => false,
+    }
+}
+
+fn not_here(fault: &Fault) -> WorldError {
+    WorldError::Failed(format!("{fault}: not by this world"))
+}
+
+/// That every service is planned once, is no stranger to the others, and that none waits for itself.
+fn check(plans: &[ContainerPlan], site: &Site) -> Result<(), WorldError> {
+    let mut names = BTreeSet::new();
+    if let Some(twice) = plans.iter().find(|plan| !names.insert(&plan.name)) {
+        return Err(WorldError::Failed(format!("the plan has {} twice", twice.name)));
+    }
+    if names.contains(&ServiceName::from(TOXIPROXY)) {
+        return Err(WorldError::Failed(format!(
+            "{TOXIPROXY} is this world's own service: choose another name"
+        )));
+    }
+    let called = site.edges().into_iter().map(|(edge, _)| edge.to);
+    let awaited = plans.iter().flat_map(|plan| plan.after.iter().cloned());
+    if let Some(stranger) = called.chain(awaited).find(|name| !names.contains(name)) {
+        return Err(WorldError::Failed(format!("the plan speaks of {stranger} and doesn't start it")));
+    }
+    let mut started: BTreeSet<&ServiceName> = BTreeSet::new();
+    while started.len() < names.len() {
+        let before = started.len();
+        started.extend(
+            plans
+                .iter()
+                .filter(|plan| plan.after.iter().all(|name| started.contains(name)))
+                .map(|plan| &plan.name)
+                .collect::<Vec<_>>(),
+        );
+        if started.len() == before {
+            let left: Vec<_> = names.difference(&started).map(|name| name.0.as_str()).collect();
+            return Err(WorldError::Failed(format!("these wait for each other: {}", left.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+/// The tag of every service's image, each image had once.
+async fn ensure(
+    plans: &[ContainerPlan],
+    images: &Images,
+) -> Result<BTreeMap<ServiceName, String>, WorldError> {
+    let mut recipes = BTreeMap::new();
+    for plan in plans {
+        if let ImageChoice::Recipe(recipe) = &plan.image {
+            recipes.insert(recipe.name.clone(), recipe);
+        }
+    }
+    let had = join_all(recipes.values().map(|recipe| images.ensure(recipe))).await;
+    let mut tags = BTreeMap::new();
+    for (name, image) in recipes.keys().zip(had) {
+        tags.insert(name, image.map_err(no_image)?.tag);
+    }
+    let tag = |plan: &ContainerPlan| match &plan.image {
+        ImageChoice::Tag(tag) => tag.clone(),
+        ImageChoice::Recipe(recipe) => tags.get(&recipe.name).cloned().unwrap_or_default(),
+    };
+    Ok(plans.iter().map(|plan| (plan.name.clone(), tag(plan))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use harness_local::clock::Clock;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn site() -> Site {
+        Site::new(Clock::start(1.0).unwrap(), 0, "net", Ipv4Addr::LOCALHOST)
+    }
+
+    fn plan(name: &str, after: &[&str]) -> ContainerPlan {
+        after.iter().fold(ContainerPlan::new(name, "image:1", 80, "/"), |plan, before| plan.after(before))
+    }
+
+    fn refusal(plans: &[ContainerPlan]) -> String {
+        check(plans, &site()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_plan_that_can_never_start_is_refused_before_anything_does() {
+        assert!(refusal(&[plan("a", &[]), plan("a", &[])]).contains("a twice"));
+        assert!(refusal(&[plan("a", &["b"])]).contains("speaks of b"));
+        assert!(refusal(&[plan("toxiproxy", &[])]).contains("choose another name"));
+        assert!(refusal(&[plan("a", &["b"]), plan("b", &["a"]), plan("c", &[])]).ends_with("a, b"));
+        check(&[plan("a", &["b"]), plan("b", &[])], &site()).unwrap();
+        let site = site();
+        site.via("a", "nobody").unwrap();
+        assert!(check(&[plan("a", &[])], &site).unwrap_err().to_string().contains("speaks of nobody"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_waits_only_for_earlier_ones_starts(awaited in proptest::collection::vec(any::<u8>(), 1..9)) {
+            let plans: Vec<_> = awaited.iter().enumerate().map(|(n, mask)| {
+                let before: Vec<_> = (0..n).filter(|bit| mask & (1 << bit) != 0).map(|bit| format!("s{bit}")).collect();
+                plan(&format!("s{n}"), &before.iter().map(String::as_str).collect::<Vec<_>>())
+            }).rev().collect();
+            prop_assert!(check(&plans, &site()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_paused_service_that_is_stopped_as_well_is_left_to_the_stop() {
+        let (opa, stop) = (ServiceName::from("opa"), Fault::Stop("opa".into()));
+        assert!(stays_broken(&opa, Outage::Pause, &stop) && stays_broken(&opa, Outage::Kill, &stop));
+        assert!(!stays_broken(&opa, Outage::Kill, &Fault::Pause("opa".into())));
+        assert!(!stays_broken(&"hub".into(), Outage::Kill, &stop));
+    }
+}
