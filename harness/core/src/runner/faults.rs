@@ -28,12 +28,12 @@ impl Faults {
     }
 }
 
-/// A flap that is under way.
+/// A flap, which may be under way.
 #[derive(Default)]
 struct Flapping {
     end: Notify,
     ended: Notify,
-    over: Cell<bool>,
+    under_way: Cell<bool>,
 }
 
 impl<'a, W: World> Run<'a, W> {
@@ -75,6 +75,7 @@ impl<'a, W: World> Run<'a, W> {
             }
         }
         if let Some((flap, flapping)) = flapping {
+            flapping.under_way.set(true);
             self.companions.add(self.flap_on(name, flap, flapping));
         }
         Ok(())
@@ -87,7 +88,8 @@ impl<'a, W: World> Run<'a, W> {
         self.stage(Span::exactly(began), name, Stage::Healing, "");
         if let Some(flapping) = &flapping {
             flapping.end.notify_one();
-            if !flapping.over.get() {
+            // It is not when its first injection failed or was interrupted.
+            if flapping.under_way.get() {
                 flapping.ended.notified().await;
             }
         }
@@ -148,7 +150,7 @@ impl<'a, W: World> Run<'a, W> {
             if let Err(why) = alternate(world, recorder, name, flap, &flapping).await {
                 failed(why);
             }
-            flapping.over.set(true);
+            flapping.under_way.set(false);
             flapping.ended.notify_one();
         }
     }

@@ -65,6 +65,17 @@ fn a_flap_that_can_not_go_on_is_not_green() {
 }
 
 #[test]
+fn a_flap_whose_first_injection_fails_is_healed_and_holds_nothing_up() {
+    let injecting = [("flapping", Comes::Wrong)].into();
+    let ran = run(
+        Habits { injecting, ..Habits::default() },
+        &scenario().fault("flapping", flapping(300, 300)).wait(s(9)).build(),
+    );
+    assert_eq!(ran.toy.asked(), ["start", "inject flapping", "heal flapping", "stop"]);
+    assert_eq!(ran.judgement.overall(), Verdict::Inconclusive);
+}
+
+#[test]
 fn the_first_injection_of_a_flap_must_take_effect_as_any() {
     let injecting = [("flapping", Comes::Unproven)].into();
     let ran = run(

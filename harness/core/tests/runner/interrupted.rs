@@ -38,12 +38,25 @@ fn uninterrupted_it_is_held() {
 /// The run's length at most, in milliseconds.
 const LENGTH: u64 = 13_000;
 
+/// Instants at which the runner was in the middle of something, or about to be.
+fn busy_instants() -> Vec<u64> {
+    let ran = run(Habits::default(), &eventful());
+    let calls = ran.toy.calls.borrow();
+    let busy = calls.iter().filter(|(_, call)| !call.starts_with("send"));
+    busy.map(|(at, _)| at.since_start().as_millis() as u64).collect()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn whenever_it_is_interrupted_everything_is_healed(instant in 0u64..LENGTH, micros in 0u64..1_000) {
-        let after = ms(instant) + std::time::Duration::from_micros(micros);
+    fn whenever_it_is_interrupted_everything_is_healed(
+        instant in prop_oneof![
+            0..LENGTH,
+            (proptest::sample::select(busy_instants()), 0u64..90).prop_map(|(busy, more)| busy + more),
+        ],
+    ) {
+        let after = ms(instant);
         let ran = run_until(Habits::default(), &eventful(), |began| async move {
             sleep_until(began + after).await;
             "Ctrl-C".to_owned()

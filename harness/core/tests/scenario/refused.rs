@@ -1,5 +1,6 @@
 //! Each bad input, and what is said about it: the file, the line and column, the remedy.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use harness_core::scenario::ScenarioError;
@@ -128,7 +129,8 @@ fn an_alias_bomb_is_refused_in_no_time() {
     for level in 1..10 {
         let before = format!("*a{}, ", level - 1);
         let ten = before.repeat(10);
-        text.push_str(&format!("a{level}: &a{level} [{}]\n", ten.trim_end_matches(", ")));
+        let ten = ten.trim_end_matches(", ");
+        writeln!(text, "a{level}: &a{level} [{ten}]").unwrap();
     }
     let bombs = [
         text.clone() + WHOLE,
