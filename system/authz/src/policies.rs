@@ -2,14 +2,18 @@
 //!
 //! They are laid out by who rules over them, and a layer reads only those before it:
 //!
+//! - `reference`: tables: country codes, equivalent national markings, members of communities;
 //! - `base`: what holds for any resource: vocabulary, attributes, releasability, communities, embargo, ZTDF;
 //! - `org`: what the alliance agreed: equivalent markings, clearance, assurance, industry, coherence;
 //! - `tenant`: what one tenant decides: whom it trusts and federates with;
 //! - `entrypoints`: the checks in order, and the decision document `data.dive.authz`.
 //!
-//! Directories are packages, and a `data.json` is the document at its directory's path, so that the folder
-//! loads as it is with `opa test policies` or as a bundle, and a scope is cut by its folder. Three documents
-//! come from the node and are not here: `data.trusted_issuers`, `data.federation_matrix` and
+//! A module's package is its path, and a `data.json` is the document at its directory's path, so that the
+//! folder loads as it is (`opa test policies`), and a scope is cut by its folder. Tables stand apart from
+//! packages: bytecode looks up a document beside rules by evaluating the rules. For the same reason modules
+//! name rules in full instead of importing packages.
+//!
+//! Three documents come from the node and are not here: `data.trusted_issuers`, `data.federation_matrix` and
 //! `data.policy`. Without them nothing is trusted and everything is denied.
 
 use std::sync::LazyLock;
@@ -66,9 +70,9 @@ const MODULES: &[Module] = embedded! { Module { source }
 };
 
 const DOCUMENTS: &[Document] = embedded! { Document { json }
-    "reference/countries/data.json"
     "reference/classification_equivalence/data.json"
     "reference/coi_members/data.json"
+    "reference/countries/data.json"
 };
 
 /// The modules, tests left out, in the order of their paths.

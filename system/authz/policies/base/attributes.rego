@@ -1,4 +1,5 @@
 # What every decision needs is there, and countries are alpha-3. A blank or null attribute is missing.
+# An empty list of release countries is there: it fails as releasability or upload.
 package base.attributes
 
 import data.base.types
@@ -11,10 +12,23 @@ held if {
 	trim_space(input.action.operation) != ""
 	trim_space(input.resource.classification) != ""
 	data.reference.countries.alpha2[input.subject.countryOfAffiliation]
+	is_array(input.resource.releasabilityTo)
+	every country in input.resource.releasabilityTo {
+		object.get(data.reference.countries.alpha2, country, null) != null
+	}
+	markings
+	encryption
+}
+
+# Most requests have nothing to map.
+markings if {
+	object.get(input.subject, "clearanceCountry", null) == null
+	object.get(input.resource, "originalCountry", null) == null
+}
+
+markings if {
 	clearance_country
 	original_country
-	release_countries
-	encryption
 }
 
 clearance_country if object.get(input.subject, "clearanceCountry", null) == null
@@ -28,18 +42,12 @@ original_country if object.get(input.resource, "originalCountry", null) == null
 
 original_country if types.country(input.resource.originalCountry)
 
-# An empty list is there: it fails as releasability or upload.
-release_countries if {
-	is_array(input.resource.releasabilityTo)
-	every country in input.resource.releasabilityTo {
-		types.country(country)
-	}
-}
+encryption if object.get(input.resource, "encrypted", null) == null
 
-encryption if object.get(input.resource, "encrypted", null) in {null, false}
+encryption if input.resource.encrypted == false
 
 # The obligation of an encrypted resource is named after the resource.
 encryption if {
 	input.resource.encrypted == true
-	types.text(input.resource.resourceId)
+	trim_space(input.resource.resourceId) != ""
 }

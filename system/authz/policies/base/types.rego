@@ -5,8 +5,5 @@
 # `concat("", x)` is defined for lists of strings, empty ones too, and for nothing else in JSON.
 package base.types
 
-# A string that is not blank.
-text(value) if trim_space(value) != ""
-
 # An officially assigned ISO 3166-1 alpha-3 code.
 country(value) if data.reference.countries.alpha2[value]

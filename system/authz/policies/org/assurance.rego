@@ -3,20 +3,19 @@ package org.assurance
 
 default strength := false
 
+# What almost everybody has.
 strength if {
-	class_well_formed
+	input.context.acr in {1, 2, 3, "1", "2", "3"}
 	factors
-	data.org.equivalence.resource_level == 0
+	data.org.equivalence.resource_level >= 0
 }
 
 strength if {
 	class_well_formed
 	factors
-	data.org.equivalence.resource_level > 0
+	data.org.equivalence.resource_level >= 0
 	sufficient
 }
-
-sufficient if input.context.acr in {1, 2, 3, "1", "2", "3"}
 
 sufficient if _mentions({"silver", "gold", "aal2", "aal3", "multi-factor"})
 
@@ -25,15 +24,23 @@ sufficient if count(factors) >= 2
 # Nothing to judge without a class; MFA still counts factors.
 sufficient if object.get(input.context, "acr", null) == null
 
+sufficient if data.org.equivalence.resource_level == 0
+
 default mfa := false
 
-mfa if data.org.equivalence.resource_level == 0
+# What almost everybody has.
+mfa if {
+	input.context.acr in {2, 3, "2", "3"}
+	data.org.equivalence.resource_level >= 0
+}
 
 mfa if {
-	data.org.equivalence.resource_level > 0
+	data.org.equivalence.resource_level >= 0
 	multi_factor
 	assured
 }
+
+mfa if data.org.equivalence.resource_level == 0
 
 multi_factor if count(factors) >= 2
 
@@ -52,8 +59,6 @@ multi_factor if {
 assured if data.org.equivalence.resource_level < 4
 
 assured if not data.policy.require_aal3
-
-assured if input.context.acr in {2, 3, "2", "3"}
 
 assured if _mentions({"gold", "aal3"})
 

@@ -5,9 +5,9 @@ default held := false
 
 # Most resources bear neither communities nor caveats.
 held if {
-	count(data.base.coi.required) == 0
-	count(caveats) == 0
-	mode_well_formed
+	data.base.coi.required == set()
+	object.get(input.resource, "caveats", null) == null
+	object.get(input.context, "strict_coi_coherence", null) == null
 }
 
 held if {
