@@ -26,7 +26,7 @@ pub struct Written {
 #[derive(Debug, Error)]
 pub enum WriteError {
     /// The folder can't be made or written to.
-    #[error("can't write reports into {}: {source}\n  next: choose another folder with --report-dir", folder.display())]
+    #[error("can't write reports into {}: {source}", folder.display())]
     Folder {
         /// The folder.
         folder: PathBuf,
@@ -34,7 +34,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// The disk is full.
-    #[error("the disk is full: {} could not be written\n  next: make room; the report can be rendered again from its record", path.display())]
+    #[error("the disk is full: {} could not be written", path.display())]
     Full {
         /// The file.
         path: PathBuf,
@@ -49,6 +49,19 @@ pub enum WriteError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl WriteError {
+    /// What the person in front of it can do, when it is known.
+    pub fn next_step(&self) -> Option<&'static str> {
+        match self {
+            Self::Folder { .. } => Some("choose another folder with --report-dir"),
+            Self::Full { .. } => {
+                Some("make room, or choose another folder with --report-dir; a record that is whole can be rendered with `chaos report`")
+            }
+            Self::File { .. } => None,
+        }
+    }
 }
 
 /// Writes the run's page, summary and JUnit document into `folder`, which is made when missing.
@@ -131,7 +144,7 @@ mod tests {
         let (record, judgement) = fixtures::held();
         let error = write_all(&taken, &record, &judgement).unwrap_err();
         assert!(matches!(error, WriteError::Folder { .. }), "{error:?}");
-        assert!(error.to_string().contains("--report-dir"), "{error}");
+        assert!(error.next_step().is_some_and(|next| next.contains("--report-dir")), "{error}");
     }
 
     #[test]
@@ -140,7 +153,7 @@ mod tests {
         let error = fs::write("/dev/full", "x").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull, "what `write` matches on");
         let error = WriteError::Full { path: "r.html".into(), source: error };
-        assert!(error.to_string().contains("rendered again"), "{error}");
+        assert!(error.next_step().is_some_and(|next| next.contains("chaos report")), "{error}");
     }
 
     #[test]

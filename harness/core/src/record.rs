@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -161,11 +161,13 @@ pub trait Sink {
     fn write(&mut self, event: &Event);
 }
 
-/// Writes a record to a file, a line at a time, each flushed: what happened is on disk when it happened.
+/// Writes a record to a file, a line at a time: what happened is on disk when it happened.
 #[derive(Debug)]
 pub struct FileSink {
-    out: BufWriter<File>,
-    failed: Option<io::Error>,
+    out: File,
+    /// Writing failed, and ended there: what is in the file is whole up to its last line.
+    ended: bool,
+    failure: Option<io::Error>,
 }
 
 impl FileSink {
@@ -174,16 +176,20 @@ impl FileSink {
     /// # Errors
     /// When the file can't be created or written.
     pub fn create(path: &Path, header: &Header) -> io::Result<Self> {
-        let mut out = BufWriter::new(File::create(path)?);
-        serde_json::to_writer(&mut out, header)?;
-        out.write_all(b"\n")?;
-        out.flush()?;
-        Ok(Self { out, failed: None })
+        let mut sink = Self { out: File::create(path)?, ended: false, failure: None };
+        sink.line(header)?;
+        Ok(sink)
     }
 
     /// The first error that writing met, if any. Nothing was written after it.
     pub fn take_failure(&mut self) -> Option<io::Error> {
-        self.failed.take()
+        self.failure.take()
+    }
+
+    fn line(&mut self, what: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(what)?;
+        line.push(b'\n');
+        self.out.write_all(&line)
     }
 }
 
@@ -195,16 +201,13 @@ impl<S: Sink> Sink for Rc<RefCell<S>> {
 
 impl Sink for FileSink {
     fn write(&mut self, event: &Event) {
-        if self.failed.is_some() {
+        if self.ended {
             return;
         }
-        let line = serde_json::to_vec(event).map_err(io::Error::other);
-        let written = line.and_then(|mut line| {
-            line.push(b'\n');
-            self.out.write_all(&line)?;
-            self.out.flush()
-        });
-        self.failed = written.err();
+        if let Err(error) = self.line(event) {
+            self.ended = true;
+            self.failure = Some(error);
+        }
     }
 }
 
@@ -263,5 +266,22 @@ mod tests {
     fn another_format_is_named() {
         let error = Record::parse(&b"{\"format\":\"chaos-run/9\"}\n"[..], "x").unwrap_err();
         assert!(matches!(error, RecordError::OtherFormat { found, .. } if found == "chaos-run/9"));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_once_and_nothing_is_written_after_it() {
+        let bytes = record_bytes(0);
+        let header = Record::parse(bytes.as_slice(), "r").unwrap().header;
+        let refused = FileSink::create(Path::new("/dev/full"), &header).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        assert!(FileSink::create(Path::new("/proc/run.jsonl"), &header).is_err());
+
+        let out = File::options().write(true).open("/dev/full").unwrap();
+        let mut sink = FileSink { out, ended: false, failure: None };
+        let event = Event { seq: 0, at: Span::exactly(At::START), what: What::Stall };
+        sink.write(&event);
+        assert_eq!(sink.take_failure().unwrap().kind(), io::ErrorKind::StorageFull);
+        sink.write(&event);
+        assert!(sink.take_failure().is_none(), "it ended at the first failure");
     }
 }

@@ -119,18 +119,22 @@ impl fmt::Display for Elapsed {
     }
 }
 
-/// A duration the way reports print it: three significant places, in seconds or milliseconds.
+/// A duration the way reports print it: in seconds or milliseconds, no finer than it matters, and
+/// without zeros that say nothing.
 pub fn seconds(duration: Duration) -> String {
     let s = duration.as_secs_f64();
-    if s == 0.0 {
-        "0 s".into()
+    let (number, unit) = if s == 0.0 {
+        ("0".to_owned(), "s")
     } else if s < 1.0 {
-        format!("{:.1} ms", s * 1e3)
+        (format!("{:.1}", s * 1e3), "ms")
     } else if s < 100.0 {
-        format!("{s:.2} s")
+        (format!("{s:.2}"), "s")
     } else {
-        format!("{s:.0} s")
-    }
+        (format!("{s:.0}"), "s")
+    };
+    let number =
+        if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
+    format!("{number} {unit}")
 }
 
 /// A duration as people write it in a scenario: `250ms`, `30s`, `1m 30s`, `24h`. Never negative.

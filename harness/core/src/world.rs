@@ -94,6 +94,27 @@ pub enum WorldError {
     Failed(String),
 }
 
+impl WorldError {
+    /// What is wrong, without the next step.
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Ground { problem, .. } => problem.clone(),
+            error => error.to_string(),
+        }
+    }
+
+    /// What the person in front of it can do, when it is known.
+    pub fn next_step(&self) -> Option<&str> {
+        match self {
+            Self::Unsupported { .. } => {
+                Some("choose another --world, or take that fault out of the scenario")
+            }
+            Self::Ground { next_step, .. } => Some(next_step),
+            Self::NotReady { .. } | Self::Failed(_) => None,
+        }
+    }
+}
+
 fn tail(log: &[String]) -> String {
     if log.is_empty() { String::new() } else { format!("\n  its last lines:\n    {}", log.join("\n    ")) }
 }

@@ -253,6 +253,11 @@ impl History {
         self.stalls.within(window)
     }
 
+    /// How long the machine stalled just then or, by no more than as long again, before `at`.
+    pub fn stall_behind(&self, at: Span) -> Option<Duration> {
+        self.stalls.behind(at)
+    }
+
     /// The last instant at which no more than `within` has passed since `from`, the time for which the
     /// machine stalled not counted: it holds everything up, the system under test included.
     pub fn deadline(&self, from: At, within: Duration) -> At {

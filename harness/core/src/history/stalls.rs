@@ -29,6 +29,13 @@ impl Stalls {
             .sum()
     }
 
+    /// The longest stall that `at` may be a consequence of: it breaks deadlines that are shorter than
+    /// itself, while it lasts or, of what began in it, within its own length after it.
+    pub(super) fn behind(&self, at: Span) -> Option<Duration> {
+        let reaches = |stall: &&Span| Span { lo: stall.lo, hi: stall.hi + stall.width() }.overlaps(at);
+        self.0.iter().filter(reaches).map(|stall| stall.width()).max()
+    }
+
     /// The last instant at which no more than `within` has passed since `from`, stalls not counted.
     pub(super) fn deadline(&self, from: At, within: Duration) -> At {
         let (mut counted_to, mut left) = (from, within);

@@ -5,7 +5,7 @@ use super::view::View;
 use super::{Decision, Observed, TICK};
 use crate::event::Phase;
 use crate::history::Outage;
-use crate::scenario::{Anchor, Claim, Step, Until};
+use crate::scenario::{Anchor, Claim, Expectation, Step, Until};
 use crate::time::{At, Span};
 use crate::verdict::Verdict;
 
@@ -76,6 +76,19 @@ impl View<'_> {
             Some(outage) if outage.unproven.is_some() => unproven(name),
             outage => outage.and_then(moment).into(),
         }
+    }
+
+    /// The signal whose change meets the expectation or trigger of that name.
+    pub(super) fn signal_met(&self, name: &str) -> Option<&str> {
+        self.scenario.steps[..self.step].iter().rev().find_map(|step| match step {
+            Step::Expect(Expectation { name: Some(this), claim: Claim::Becomes { signal, .. } })
+            | Step::Until { name: Some(this), signal, .. }
+                if this == name =>
+            {
+                Some(signal.as_str())
+            }
+            _ => None,
+        })
     }
 
     /// When the expectation of that name came about. It is one of an earlier step, so this ends.

@@ -22,7 +22,10 @@ pub(super) fn shown(changes: &[Change], values: &[String], reach: &Reach) -> Sho
             let seen = if change.at.hi <= surely.lo { Span::exactly(surely.lo) } else { change.at };
             return Shown::Broken(format!("it was {} at {}", change.value, seen.lo), seen);
         }
-        if change.at.lo < perhaps.hi && next_hi > perhaps.lo {
+        // It ended with the change that the window begins with, wherever within its doubt that lies.
+        let ended_before =
+            reach.with_what_was_met && changes.get(position + 1).is_some_and(|next| next.at == reach.from);
+        if !ended_before && change.at.lo < perhaps.hi && next_hi > perhaps.lo {
             doubtful = doubtful.or(Some(change));
         }
     }
@@ -30,7 +33,9 @@ pub(super) fn shown(changes: &[Change], values: &[String], reach: &Reach) -> Sho
         let why = format!("it was {} from {}, which may be just outside", change.value, change.at.lo);
         return Shown::Unclear(why);
     }
-    if changes.iter().any(|change| change.at.hi <= perhaps.lo) {
+    let known =
+        |change: &Change| change.at.hi <= perhaps.lo || reach.with_what_was_met && change.at == reach.from;
+    if changes.iter().any(known) {
         Shown::Kept("all through".into(), None)
     } else {
         Shown::Unclear("its value at the beginning is not known".into())

@@ -4,8 +4,8 @@ use super::{Decision, Observed, becomes, measures, requests, stays, turns, windo
 use super::{TICK, bare};
 use crate::event::{Event, Stage, What};
 use crate::history::History;
-use crate::scenario::{Claim, Scenario};
-use crate::time::Span;
+use crate::scenario::{Answers, Claim, Scenario};
+use crate::time::{Span, seconds};
 use crate::verdict::{Axis, Finding, Verdict};
 
 /// A timeline as far as it has been observed, looked at from one step of the scenario.
@@ -41,13 +41,13 @@ impl View<'_> {
             }
             Claim::Stays { signal, values, window } => windows::decide(self, claim, window, |reach| {
                 let shown = stays::shown(self.history.signal(signal), values, reach);
-                self.unless_blind(signal, reach, shown)
+                self.unless_stalled(self.unless_blind(signal, reach, shown))
             }),
             Claim::Turns { signal, value, at_least, at_most, window } => {
                 windows::decide(self, claim, window, |reach| {
                     let changes = self.history.signal(signal);
                     let shown = turns::shown(changes, value, (*at_least, *at_most), reach);
-                    self.unless_blind(signal, reach, shown)
+                    self.unless_stalled(self.unless_blind(signal, reach, shown))
                 })
             }
             Claim::Measures { measure, at_least, at_most, window } => {
@@ -59,13 +59,26 @@ impl View<'_> {
             }
             Claim::Requests { load, answers, at_least, answered_within, window } => {
                 windows::decide(self, claim, window, |reach| {
-                    requests::Weighed { answers, at_least: *at_least, limit: *answered_within }.shown(
-                        self.history,
-                        load,
-                        reach,
-                    )
+                    let weighed = requests::Weighed { answers, at_least: *at_least, limit: *answered_within };
+                    let shown = weighed.shown(self.history, load, reach);
+                    // A stall can keep the right answer from coming. It can't make a wrong one.
+                    if matches!(answers, Answers::None(_)) { shown } else { self.unless_stalled(shown) }
                 })
             }
+        }
+    }
+
+    /// What a stalled machine can have brought about is no fault of the system's.
+    fn unless_stalled(&self, shown: windows::Shown) -> windows::Shown {
+        match shown {
+            windows::Shown::Broken(why, at) => match self.history.stall_behind(at) {
+                Some(stalled) => windows::Shown::Unclear(format!(
+                    "{why}, but the machine stalled for {}",
+                    seconds(stalled)
+                )),
+                None => windows::Shown::Broken(why, at),
+            },
+            shown => shown,
         }
     }
 

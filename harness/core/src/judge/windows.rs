@@ -24,6 +24,8 @@ pub(super) struct Reach {
     pub(super) observed: At,
     /// Nothing more will be recorded.
     pub(super) complete: bool,
+    /// Whether it begins with a change of the very signal it is about, not at an instant of its own.
+    pub(super) with_what_was_met: bool,
 }
 
 impl Reach {
@@ -75,7 +77,7 @@ pub(super) fn decide(
     window: &Window,
     shown: impl FnOnce(&Reach) -> Shown,
 ) -> Decision {
-    let reach = match reach(view, window) {
+    let reach = match reach(view, claim, window) {
         Ok(reach) => reach,
         Err(Nowhere::Yet(at)) => return Decision::Pending(at),
         Err(Nowhere::Clear(why)) => {
@@ -91,6 +93,10 @@ pub(super) fn decide(
     }
     let over = reach.until.is_some_and(|until| view.observed.until >= until.hi);
     match shown(&reach) {
+        // A stall that accounts for it may still be recorded.
+        Shown::Broken(_, at) if !reach.complete && at.hi >= reach.observed => {
+            Decision::Pending(Some(at.hi + TICK))
+        }
         Shown::Broken(why, at) => decided(Verdict::Violated, why, Some(at)),
         _ if !over => Decision::Pending(reach.until.map(|until| until.hi)),
         Shown::Later => Decision::Pending(None),
@@ -108,7 +114,7 @@ enum Nowhere {
     Clear(String),
 }
 
-fn reach(view: &View<'_>, window: &Window) -> Result<Reach, Nowhere> {
+fn reach(view: &View<'_>, claim: &Claim, window: &Window) -> Result<Reach, Nowhere> {
     let from = place(view.find(&window.from))?.ok_or(Nowhere::Yet(None))?;
     let from = if is_act(&window.from) { Span::exactly(from.hi) } else { from };
     let until = match &window.until {
@@ -124,7 +130,12 @@ fn reach(view: &View<'_>, window: &Window) -> Result<Reach, Nowhere> {
         };
         return Err(Nowhere::Clear(format!("{end} came no later than {}: the window is empty", window.from)));
     }
-    Ok(Reach { from, until, observed: view.observed.until, complete: view.observed.complete })
+    let with_what_was_met = match (&window.from, claim) {
+        (Anchor::Met(name), Claim::Stays { signal, .. }) => view.signal_met(name) == Some(signal.as_str()),
+        _ => false,
+    };
+    let (observed, complete) = (view.observed.until, view.observed.complete);
+    Ok(Reach { from, until, observed, complete, with_what_was_met })
 }
 
 /// Whether the anchor's span is how long something took, rather than a doubt about one instant.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use harness_core::event::{Phase, Stage, What};
+use harness_core::event::{Answer, Phase, Stage, What};
 use harness_core::fault::{Edge, Fault, Strike};
 use harness_core::history::History;
 use harness_core::invariant::{Invariant, Ruling};
 use harness_core::judge::{Decision, Observed, claim, judge};
-use harness_core::scenario::{Anchor, Claim, Scenario, ScenarioBuilder, Step, Until, Window};
+use harness_core::scenario::{Anchor, Answers, Claim, Scenario, ScenarioBuilder, Step, Until, Window};
 use harness_core::time::{At, Span};
 use harness_core::verdict::{Axis, Finding, Judgement, Verdict};
 
@@ -272,6 +272,71 @@ fn recovery_is_back_in_time_and_stays() {
     assert_eq!(of(vec![stall, closed(125)], 140), Verdict::Violated);
 }
 
+#[test]
+fn what_a_stall_can_have_brought_about_is_not_held_against_the_system_and_nothing_else_is_excused() {
+    let window = Window { from: Anchor::Start, until: Until::Lasting(ns(100)) };
+    let requests = |answers| Claim::Requests {
+        load: "reads".into(),
+        answers,
+        at_least: 1,
+        answered_within: None,
+        window: window.clone(),
+    };
+    let stays = Claim::Stays { signal: "status".into(), values: vec!["up".into()], window: window.clone() };
+    let answer = |lo, hi, class: &str| {
+        let answer = Answer::new(class);
+        (Span { lo: at(lo), hi: at(hi) }, What::Request { load: "reads".into(), number: 0, answer })
+    };
+    let stall = || (Span { lo: at(20), hi: at(30) }, What::Stall);
+    let of = |claim: &Claim, events: Vec<(Span, What)>| {
+        let scenario = ScenarioBuilder::new("a/b", "t").expect(claim.clone()).build();
+        let run = [signal(0, "status", "up"), phase(0, Phase::Experiment)];
+        let run = run.into_iter().chain(events).chain(ended(200));
+        judge(&scenario, &history(run), &[]).findings[0].verdict
+    };
+
+    let all = requests(Answers::All(vec!["allowed".into()]));
+    assert_eq!(of(&all, vec![answer(25, 35, "unavailable")]), Verdict::Violated);
+    assert_eq!(of(&all, vec![stall(), answer(25, 35, "unavailable")]), Verdict::Inconclusive);
+    assert_eq!(of(&all, vec![stall(), answer(36, 40, "unavailable")]), Verdict::Inconclusive, "begun in it");
+    assert_eq!(of(&all, vec![stall(), answer(41, 45, "unavailable")]), Verdict::Violated, "long after it");
+    let none = requests(Answers::None(vec!["allowed".into()]));
+    assert_eq!(
+        of(&none, vec![stall(), answer(25, 35, "allowed")]),
+        Verdict::Violated,
+        "no stall makes an allow"
+    );
+
+    assert_eq!(of(&stays, vec![signal(25, "status", "down")]), Verdict::Violated);
+    assert_eq!(of(&stays, vec![stall(), signal(25, "status", "down")]), Verdict::Inconclusive);
+    assert_eq!(of(&stays, vec![stall(), signal(60, "status", "down")]), Verdict::Violated);
+}
+
+#[test]
+fn what_stays_from_the_moment_it_was_met_was_not_so_before_it() {
+    let degraded = |ticks: (u64, u64)| {
+        let at = Span { lo: at(ticks.0), hi: at(ticks.1) };
+        (at, What::Signal { signal: "status".into(), value: "degraded".into(), was: None })
+    };
+    let window = Window { from: Anchor::Met("noticed".into()), until: Until::Lasting(ns(50)) };
+    let met = Claim::Becomes {
+        signal: "status".into(),
+        value: "degraded".into(),
+        after: Anchor::Start,
+        not_before: ns(0),
+        within: ns(40),
+    };
+    let stays = Claim::Stays { signal: "status".into(), values: vec!["degraded".into()], window };
+    let scenario = ScenarioBuilder::new("a/b", "t").expect_as("noticed", met).expect(stays).build();
+    let of = |events: Vec<(Span, What)>| {
+        let run = [signal(0, "status", "up"), phase(1, Phase::Experiment)];
+        let run = run.into_iter().chain(events).chain(ended(200));
+        judge(&scenario, &history(run), &[]).findings[1].verdict
+    };
+    assert_eq!(of(vec![degraded((10, 20))]), Verdict::Held, "wherever between 10 and 20 it was");
+    assert_eq!(of(vec![degraded((10, 20)), signal(40, "status", "up")]), Verdict::Violated);
+}
+
 struct Crashing;
 
 impl Invariant for Crashing {
@@ -366,4 +431,52 @@ fn the_last_instant_is_far_enough() {
         (Span::exactly(At::from_start(Duration::MAX)), What::Note { text: "the end of time".into() }),
     ];
     assert_eq!(verdicts(&judge(&scenario, &history(run), &[])), [Verdict::Inconclusive; 3]);
+}
+
+#[test]
+fn a_window_begins_with_the_change_that_was_met_and_with_no_other_of_the_same_look() {
+    let stays = |signal: &str, value: &str| Claim::Stays {
+        signal: signal.into(),
+        values: vec![value.into()],
+        window: Window { from: Anchor::Met("opened".into()), until: Until::Lasting(ns(20)) },
+    };
+    let scenario = ScenarioBuilder::new("a/b", "t")
+        .expect_as("opened", becomes("OPEN", Anchor::Start, 30))
+        .expect(stays("circuit", "OPEN"))
+        .expect(stays("status", "unhealthy"))
+        .build();
+    // One look, from 10 to 14, showed both; in which order they changed is not known.
+    let look = |name: &str, value: &str| {
+        let (_, what) = signal(0, name, value);
+        (Span { lo: at(10), hi: at(14) }, what)
+    };
+    let run = [
+        signal(0, "circuit", "CLOSED"),
+        signal(0, "status", "healthy"),
+        phase(1, Phase::Experiment),
+        look("circuit", "OPEN"),
+        look("status", "unhealthy"),
+    ];
+    let found = verdicts(&judge(&scenario, &history(run.into_iter().chain(ended(90))), &[]));
+    assert_eq!(found, [Verdict::Held, Verdict::Held, Verdict::Inconclusive]);
+}
+
+#[test]
+fn what_a_stall_may_have_brought_about_is_not_held_against_the_system() {
+    let stays = Claim::Stays {
+        signal: "circuit".into(),
+        values: vec!["CLOSED".into()],
+        window: Window { from: Anchor::Start, until: Until::Lasting(ns(50)) },
+    };
+    let scenario = ScenarioBuilder::new("a/b", "t").expect(stays).build();
+    let found = |stall: Option<(u64, u64)>| {
+        let stall = stall.map(|(lo, hi)| (Span { lo: at(lo), hi: at(hi) }, What::Stall));
+        let run =
+            [signal(0, "circuit", "CLOSED"), phase(1, Phase::Experiment), signal(30, "circuit", "OPEN")];
+        verdicts(&judge(&scenario, &history(run.into_iter().chain(stall).chain(ended(90))), &[]))
+    };
+    assert_eq!(found(None), [Verdict::Violated]);
+    assert_eq!(found(Some((20, 28))), [Verdict::Inconclusive]);
+    assert_eq!(found(Some((2, 10))), [Verdict::Violated], "long before");
+    assert_eq!(found(Some((31, 40))), [Verdict::Violated], "after");
 }
