@@ -161,6 +161,10 @@ pub trait World {
     async fn send(&self, request: &str, number: u64) -> Answer;
 
     /// Watches the system and records what it sees, until it is dropped.
+    ///
+    /// Whatever it records, that it could not see included, is recorded within
+    /// [`observation_lag`](World::observation_lag) of the beginning of its span. So a look that fails is
+    /// a blind spot of its own, told at once, not one told when sight comes back.
     async fn observe(&self, recorder: &Recorder);
 
     /// Heals what is still broken, takes everything down and returns what is still there.
