@@ -22,8 +22,9 @@ use super::proof::Look;
 
 /// How long an undisturbed canary may take.
 const UNDISTURBED: Duration = Duration::from_secs(1);
-/// How long a healed edge may take to carry canaries again.
-const MENDED: Duration = Duration::from_secs(10);
+/// How long a healed edge may take to carry canaries again. Toxiproxy may still be dialing a service that had
+/// ended by itself, and accepts nothing until that is over.
+const MENDED: Duration = Duration::from_secs(30);
 /// How long a connection may outlive its cutting.
 const CUT: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

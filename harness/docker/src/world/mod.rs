@@ -4,7 +4,8 @@
 //!                 DockerSystem::plan ──► ContainerPlan, Site::via      what to run, which edges there are
 //!                        │
 //!   DockerWorld ──► ground ──► a network of its own and Toxiproxy on it
-//!     (World)   └─► fleet ───► service ──► the toolkit's outages
+//!     (World)   └─► fleet ───► plan (can it be carried out, are its images there)
+//!                     ├──────► service ──► the toolkit's outages
 //!                     ├──────► edge ─────► Toxiproxy (control) ◄── canary: means (what to do), proof (what must show)
 //!                     └──────► watch ────► DockerSystem::on_log, on_exit
 //!   undo: how any process takes a fault back
@@ -19,6 +20,7 @@ mod errors;
 mod fleet;
 mod ground;
 mod means;
+mod plan;
 mod proof;
 mod service;
 mod site;
@@ -27,6 +29,7 @@ mod undo;
 mod watch;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -93,6 +96,8 @@ pub struct DockerWorld<S> {
     clock: Clock,
     broken: RefCell<Vec<Broken>>,
     injected: Cell<u64>,
+    /// Ids of what is written down and not yet undone.
+    open: RefCell<BTreeSet<u64>>,
     lines: (mpsc::Sender<Line>, Mutex<mpsc::Receiver<Line>>),
     deaths: (mpsc::Sender<Death>, Mutex<mpsc::Receiver<Death>>),
     pulse: RefCell<Option<Rc<Pulse>>>,
@@ -152,6 +157,7 @@ impl<S: DockerSystem> DockerWorld<S> {
             clock,
             broken: RefCell::default(),
             injected: Cell::default(),
+            open: RefCell::default(),
             lines: (lines, Mutex::new(unread_lines)),
             deaths: (deaths, Mutex::new(unread_deaths)),
             pulse: RefCell::default(),
@@ -190,13 +196,16 @@ impl<S: DockerSystem> DockerWorld<S> {
     /// Writes an inverse down; its id in the journal.
     fn about_to(&self, about: &str, action: serde_json::Value) -> Result<u64, WorldError> {
         let inverse = self.journal.borrow_mut().about_to(&self.owner, WorldKind::Docker, about, action);
-        inverse.map_err(|error| WorldError::Ground {
+        let inverse = inverse.map_err(|error| WorldError::Ground {
             problem: format!("the undo journal can't be written, so nothing is broken: {error}"),
             next_step: "make room on its disk, or make its folder writable".into(),
-        })
+        })?;
+        self.open.borrow_mut().insert(inverse);
+        Ok(inverse)
     }
 
     fn done(&self, inverse: u64) {
+        self.open.borrow_mut().remove(&inverse);
         if let Err(error) = self.journal.borrow_mut().done(inverse) {
             // It stays open and is carried out once more, to no effect.
             tracing::warn!(%error, "the undo journal can't be written");
@@ -343,7 +352,8 @@ impl<S: DockerSystem> World for DockerWorld<S> {
         }
         let fleet = self.fleet()?;
         let inverse = self.about_to(&strike.to_string(), fleet.undo_strike(strike)?.action()?)?;
-        let struck = fleet.strike(strike).await?;
+        let beside: Vec<_> = self.broken.borrow().iter().map(|broken| broken.fault.clone()).collect();
+        let struck = fleet.strike(strike, &beside).await?;
         self.done(inverse);
         Ok(struck)
     }
@@ -369,7 +379,8 @@ impl<S: DockerSystem> World for DockerWorld<S> {
         let left = ground.clear(self.settled.get()).await;
         if left.is_empty() {
             // Everything that was broken is gone.
-            self.broken.borrow_mut().drain(..).for_each(|broken| self.done(broken.inverse));
+            self.broken.borrow_mut().clear();
+            self.open.take().into_iter().for_each(|inverse| self.done(inverse));
         }
         left
     }

@@ -35,11 +35,13 @@ pub(crate) struct Decider {
     pub(crate) policy: &'static str,
     /// A watcher that does not look: to it OPA is always up.
     pub(crate) blind: bool,
+    /// Another service, `second`, planned before OPA and started after it.
+    pub(crate) two: bool,
 }
 
 impl Default for Decider {
     fn default() -> Self {
-        Self { policy: POLICY, blind: false }
+        Self { policy: POLICY, blind: false, two: false }
     }
 }
 
@@ -50,7 +52,14 @@ impl DockerSystem for Decider {
         let opa = ContainerPlan::new("opa", recipe, OPA_PORT, "/health")
             .args(["run", "--server", "--addr=0.0.0.0:8181", "/policy.rego"])
             .file("/policy.rego", self.policy);
-        Ok(vec![opa])
+        if !self.two {
+            return Ok(vec![opa]);
+        }
+        let recipe = Recipe::parse(OPA).map_err(|error| WorldError::Failed(error.to_string()))?;
+        let second = ContainerPlan::new("second", recipe, OPA_PORT, "/health")
+            .args(["run", "--server", "--addr=0.0.0.0:8181"])
+            .after("opa");
+        Ok(vec![second, opa])
     }
 
     async fn send(&self, site: &Site, _: &str, _: u64) -> Answer {

@@ -12,7 +12,7 @@ use harness_core::fault::{
 use harness_core::recorder::Recorder;
 use harness_core::time::HumanDuration;
 use harness_core::world::{World, WorldError};
-use harness_docker::{Engine, Outage, world};
+use harness_docker::{Engine, world};
 use harness_local::Canary;
 use libtest_mimic::Trial;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -66,6 +66,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("restart", restarts),
         trial("connections-are-cut-once", cuts),
         trial("what-a-stall-held-back-comes", stall_loses_nothing),
+        trial("lost-answers-leave-a-kept-connection-silent", lost_answers_on_a_kept_connection),
         trial("faults-add-up-and-are-healed-apart", overlap),
         trial("interrupted-injection-can-be-healed", interrupted_injection),
         trial("effect-that-can-not-be-shown-is-not-claimed", unproven),
@@ -200,6 +201,20 @@ async fn stall_loses_nothing(bed: &Bed) -> Outcome {
     check(timeout(SLACK, kept.peek(&mut byte)).await.is_err(), "it is answered all the same")?;
     bed.world.heal("stalled").await?;
     answer(&mut kept).await
+}
+
+async fn lost_answers_on_a_kept_connection(bed: &Bed) -> Outcome {
+    let mut kept = kept(bed).await?;
+    let lost = Fault::OneWay(OneWay { edge: edge(), lost: Direction::Down });
+    bed.world.inject("lost", &lost).await?.ok_or("its effect is not shown")?;
+    ask(&mut kept).await?;
+    let mut byte = [0];
+    check(timeout(SLACK, kept.peek(&mut byte)).await.is_err(), "it is answered or closed all the same")?;
+    bed.world.heal("lost").await?;
+    // What was lost stays lost, and Toxiproxy closes where it lost something.
+    let ended = timeout(SLACK, kept.read(&mut byte)).await.map_err(|_| "it goes on")?;
+    check(matches!(ended, Ok(0) | Err(_)), "the lost answer comes after all")?;
+    bed.undisturbed().await
 }
 
 async fn overlap(bed: &Bed) -> Outcome {
@@ -351,8 +366,6 @@ fn unsupported() -> Outcome {
             check(matches!(refused, Err(WorldError::Unsupported { .. })), format!("{fault}: {refused:?}"))?;
         }
         bed.world.supports(&Fault::Latency(latency(100 * MS)))?;
-        // Outage::Disconnect has no fault of its own: a black hole of every edge says the same.
-        let _ = Outage::Disconnect;
         Ok(())
     })
 }

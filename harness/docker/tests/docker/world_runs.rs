@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Trial::test("docker::world/run-of-an-outage-is-held", outage_is_held),
         Trial::test("docker::world/run-whose-watcher-is-blind-is-violated", blind_is_violated),
         Trial::test("docker::world/run-interrupted-is-healed", interrupted_run),
+        Trial::test("docker::world/starts-in-the-order-of-the-plan", starts_in_order),
         Trial::test("docker::world/service-that-never-gets-ready", never_ready),
         Trial::test("docker::world/interrupted-start-leaves-nothing", interrupted_start),
         Trial::test("docker::world/dropped-leaves-nothing", dropped),
@@ -98,6 +99,23 @@ fn interrupted_run() -> Outcome {
         check(judgement.overall() != Verdict::Held, "cut short, it is not held")?;
         check(judgement.of(Axis::CleanUp) == Verdict::Held, format!("{judgement:?}"))?;
         check(bed.open_inverses() == 0, "an inverse is still open")
+    })
+}
+
+fn starts_in_order() -> Outcome {
+    block_on(async {
+        let bed = Bed::started(Decider { two: true, ..Decider::default() }).await?;
+        let engine = Engine::connect().await?;
+        let mut started = Vec::new();
+        for service in ["opa", "second"] {
+            let name = bed.world.site().ok_or("it has started")?.host(service);
+            let state = engine.state(&name).await?.ok_or("its container is there")?;
+            // RFC 3339 in UTC: in the order of text they are in the order of time.
+            started.push(state.started_at.ok_or("it was started")?);
+        }
+        let left = bed.world.stop().await;
+        check(left.is_empty(), format!("left behind: {left:?}"))?;
+        check(started[0] < started[1], format!("OPA, second: {started:?}"))
     })
 }
 
