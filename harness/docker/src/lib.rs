@@ -18,7 +18,7 @@
 //! a container a fixed address, nor take up one that was created elsewhere. So the address that the engine
 //! hands out at the first start is pinned whenever the container is attached or started again (`attachment`).
 //!
-//! The engine must run on this machine: containers are reached through `127.0.0.1`.
+//! The engine must run on this machine: containers are reached through `127.0.0.1` and at their own addresses.
 
 mod attachment;
 pub mod cleanup;
