@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dive_resilience::health::ServiceStatus;
-use dive_resilience::{Caller, Outcome};
+use dive_resilience::{Caller, Outcome, State};
 use dive_runtime::{Monotonic, Runtime};
 
 use crate::circuit::Circuit;
@@ -51,8 +51,12 @@ impl Poller {
     }
 
     async fn check(&self) {
-        // While the circuit rejects calls, the dependency's status is looked at all the same.
+        // While the circuit is open, the dependency's status is looked at all the same. Half-open, the
+        // probe that is under way is the one call there may be, and it will tell.
         let admission = self.circuit.as_deref().map(|circuit| circuit.admit(Caller::Poll));
+        if matches!(&admission, Some(Err(rejected)) if rejected.state == State::HalfOpen) {
+            return;
+        }
         let started = self.runtime.now();
         let answer = self.runtime.timeout(self.settings.deadline, self.probe.check()).await;
         let took = self.runtime.now().saturating_since(started);
@@ -66,7 +70,8 @@ impl Poller {
             admission.settle(if down { Outcome::Failure } else { Outcome::Success });
         }
         self.board.record(self.dependency, Reading { status, took, error });
-        if status != ServiceStatus::Down {
+        let closed = self.circuit.as_deref().is_none_or(|circuit| circuit.snapshot().state == State::Closed);
+        if status != ServiceStatus::Down && closed {
             self.look_for_another_policy().await;
         }
     }
