@@ -56,9 +56,9 @@ impl WriteError {
     pub fn next_step(&self) -> Option<&'static str> {
         match self {
             Self::Folder { .. } => Some("choose another folder with --report-dir"),
-            Self::Full { .. } => {
-                Some("make room, or choose another folder with --report-dir; a record that is whole can be rendered with `chaos report`")
-            }
+            Self::Full { .. } => Some(
+                "make room, or choose another folder with --report-dir; a record that is whole can be rendered with `chaos report`",
+            ),
             Self::File { .. } => None,
         }
     }

@@ -2,13 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::future::Future;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use harness_core::judge::judge;
 use harness_core::history::History;
+use harness_core::judge::judge;
 use harness_core::record::{FORMAT, FileSink, Header, Record, Sink};
 use harness_core::recorder::Recorder;
 use harness_core::scenario::Scenario;
@@ -59,10 +61,10 @@ pub struct Executed {
 }
 
 /// Why a run could not be made or stored.
-#[derive(Debug, Error, Diagnostic)]
+#[derive(Debug, Error)]
 pub enum ExecuteError {
     /// The scenario does not run in this world.
-    #[error("{scenario} does not run in the {world} world; it runs in: {worlds}")]
+    #[error("{scenario} does not run in the {world} world")]
     OtherWorld {
         /// The scenario.
         scenario: String,
@@ -75,28 +77,53 @@ pub enum ExecuteError {
     #[error("{0}")]
     Setting(String),
     /// The world can't be made.
-    #[error(transparent)]
-    World(#[from] WorldError),
+    #[error("{}", .0.problem())]
+    World(WorldError),
     /// What runs stand on can't be made.
     #[error(transparent)]
     Kit(#[from] KitError),
     /// The run can't be stored.
-    #[error("{path}: {source}\n  next: choose another folder with --report-dir, or make room")]
+    #[error("{}: {why}", path.display())]
     Store {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        why: io::Error,
     },
     /// The reports can't be written.
-    #[error(transparent)]
-    Reports(#[from] reports::WriteError),
+    #[error("{0}")]
+    Reports(reports::WriteError),
+}
+
+impl From<WorldError> for ExecuteError {
+    fn from(error: WorldError) -> Self {
+        Self::World(error)
+    }
 }
 
 impl ExecuteError {
     /// Whether the person, rather than the harness, has to change something.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::OtherWorld { .. } | Self::Setting(_))
+        matches!(
+            self,
+            Self::OtherWorld { .. } | Self::Setting(_) | Self::World(WorldError::Unsupported { .. })
+        )
+    }
+}
+
+impl Diagnostic for ExecuteError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let told = |text: &'a str| -> Box<dyn fmt::Display + 'a> { Box::new(text) };
+        match self {
+            Self::OtherWorld { worlds, .. } => {
+                Some(Box::new(format!("it runs in: {worlds}; choose with --world")))
+            }
+            Self::Setting(_) => Some(told("mend what follows --set, or the settings of the scenario")),
+            Self::World(error) => error.next_step().map(told),
+            Self::Kit(_) => None,
+            Self::Store { .. } => Some(told("choose another folder with --report-dir, or make room")),
+            Self::Reports(error) => error.next_step().map(told),
+        }
     }
 }
 
@@ -109,8 +136,12 @@ impl Plan {
     }
 
     fn header(&self, run: String) -> Header {
-        let set: String = self.settings.iter().map(|(key, value)| format!(" --set {key}={value}")).collect();
-        let speed = if self.world == WorldKind::Virtual { String::new() } else { format!(" --speed {}", self.speed) };
+        let mut replay =
+            vec![format!("cargo chaos run {} --world {} --seed {}", self.scenario.id, self.world, self.seed)];
+        if self.world != WorldKind::Virtual {
+            replay.push(format!("--speed {}", self.speed));
+        }
+        replay.extend(self.settings.iter().map(|(key, value)| format!("--set {key}={value}")));
         Header {
             format: FORMAT.into(),
             run,
@@ -120,7 +151,7 @@ impl Plan {
             started: if self.world == WorldKind::Virtual { String::new() } else { self.started.clone() },
             settings: self.settings.clone(),
             versions: BTreeMap::from([("harness".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
-            replay: format!("cargo chaos run {} --world {} --seed {}{speed}{set}", self.scenario.id, self.world, self.seed),
+            replay: replay.join(" "),
             scenario: self.scenario.clone(),
         }
     }
@@ -140,36 +171,54 @@ pub fn usual_speed(world: WorldKind) -> f64 {
 /// # Errors
 /// [`ExecuteError`] when nothing could be run or stored. A run that was made and came out badly is no
 /// error: see its judgement.
-pub fn execute(plan: &Plan, watch: Vec<Box<dyn Sink>>, interrupt: impl Future<Output = String>) -> Result<Executed, ExecuteError> {
+pub fn execute(
+    plan: &Plan,
+    watch: Vec<Box<dyn Sink>>,
+    interrupt: impl Future<Output = String>,
+) -> Result<Executed, ExecuteError> {
     if !plan.scenario.worlds.contains(&plan.world) {
         let worlds = plan.scenario.worlds.iter().map(|world| world.name()).collect::<Vec<_>>().join(", ");
-        return Err(ExecuteError::OtherWorld { scenario: plan.scenario.id.clone(), world: plan.world, worlds });
+        return Err(ExecuteError::OtherWorld {
+            scenario: plan.scenario.id.clone(),
+            world: plan.world,
+            worlds,
+        });
     }
     let run = format!("{}.{}.{}", plan.scenario.id.replace('/', "."), plan.world, plan.stamp);
     let folder = plan.reports.join(&run);
     let header = plan.header(run);
-    let store = |source| ExecuteError::Store { path: folder.join(RECORD), source };
+    let store = |why| ExecuteError::Store { path: folder.join(RECORD), why };
+    let first = !plan.reports.exists();
     fs::create_dir_all(&folder).map_err(store)?;
-    let file = Rc::new(RefCell::new(FileSink::create(&folder.join(RECORD), &header).map_err(store)?));
+    let file = FileSink::create(&folder.join(RECORD), &header).inspect_err(|_| discard(plan, &folder, first));
+    let file = Rc::new(RefCell::new(file.map_err(store)?));
 
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(file.clone())];
     sinks.extend(watch);
     let recorder = Recorder::new(sinks);
     let outcome = worlds::run(plan, &folder, &recorder, interrupt);
     let events = recorder.into_events();
-    if let Some(failed) = file.borrow_mut().take_failure() {
-        return Err(store(failed));
-    }
     if let Err(error) = outcome {
         // Nothing ran: a folder with a header and nothing else would only be in the way.
         if events.is_empty() {
-            let _ = fs::remove_dir_all(&folder);
+            discard(plan, &folder, first);
         }
         return Err(error);
+    }
+    if let Some(failed) = file.borrow_mut().take_failure() {
+        return Err(store(failed));
     }
     let history = History::of(events);
     let judgement = judge(&plan.scenario, &history, &invariants::all());
     let record = Record { header, events: history.into_events(), cut: false };
-    let written = reports::write_all(&folder, &record, &judgement)?;
+    let written = reports::write_all(&folder, &record, &judgement).map_err(ExecuteError::Reports)?;
     Ok(Executed { folder, record, judgement, written })
+}
+
+/// Removes the folder of a run that never was; that of all runs, too, when it was made for this one.
+fn discard(plan: &Plan, folder: &Path, first: bool) {
+    let _ = fs::remove_dir_all(folder);
+    if first {
+        let _ = fs::remove_dir(&plan.reports);
+    }
 }

@@ -70,17 +70,22 @@ impl Kit {
     }
 
     fn new(coalition: Coalition, second: u64) -> Result<Self, KitError> {
-        let engine = Authz::new(coalition.policy_data()).map_err(|error| KitError::Policies(error.to_string()))?;
+        let engine =
+            Authz::new(coalition.policy_data()).map_err(|error| KitError::Policies(error.to_string()))?;
         let mut issuers = BTreeMap::new();
         for tenant in coalition.tenants().iter().filter(|tenant| tenant.trusted) {
             let issuer = TrustedIssuer { issuer: tenant.issuer(), tenant: tenant.name.to_owned() };
             issuers.insert(issuer.issuer.clone(), (issuer, serde_json::from_value(tenant.jwks())?));
         }
-        let resources =
-            coalition.resources().iter().map(|resource| (resource.resource_id.clone(), Arc::new(resource.clone()))).collect();
+        let resources = coalition
+            .resources()
+            .iter()
+            .map(|resource| (resource.resource_id.clone(), Arc::new(resource.clone())))
+            .collect();
         let now = i64::try_from(second).unwrap_or(i64::MAX);
         let current_time = jiff::Timestamp::from_second(now).unwrap_or_default().to_string();
-        let callers = Callers::new(coalition.clone(), now, &current_time, |input: &Input| engine.allows(input))?;
+        let callers =
+            Callers::new(coalition.clone(), now, &current_time, |input: &Input| engine.allows(input))?;
         Ok(Self { coalition, engine, issuers, resources, callers })
     }
 

@@ -88,8 +88,12 @@ impl Told {
     /// Puts it on the timeline.
     pub fn record(self, node: &str, at: Span, recorder: &Recorder, classification: impl Fn(&str) -> String) {
         match self {
-            Self::Circuit { dependency, state } => recorder.signal(at, &format!("{node}/circuit/{dependency}"), &state),
-            Self::Service { dependency, status } => recorder.signal(at, &format!("{node}/service/{dependency}"), &status),
+            Self::Circuit { dependency, state } => {
+                recorder.signal(at, &format!("{node}/circuit/{dependency}"), &state);
+            }
+            Self::Service { dependency, status } => {
+                recorder.signal(at, &format!("{node}/service/{dependency}"), &status);
+            }
             Self::Status { status } => recorder.signal(at, &format!("{node}/status"), &status),
             Self::Decided { request, resource, allow, reason, cached, question } => {
                 let detail = BTreeMap::from([
@@ -100,7 +104,8 @@ impl Told {
                     ("cached".to_owned(), cached.to_string()),
                     ("input".to_owned(), question),
                 ]);
-                recorder.record(at, What::Fact { witness: node.to_owned(), about: "decision".into(), detail });
+                recorder
+                    .record(at, What::Fact { witness: node.to_owned(), about: "decision".into(), detail });
             }
         }
     }
@@ -118,7 +123,10 @@ pub struct EngineDecided {
 impl EngineDecided {
     /// Puts it on the timeline.
     pub fn record(self, at: Span, recorder: &Recorder) {
-        let detail = BTreeMap::from([("input".to_owned(), self.question), ("allow".to_owned(), self.allow.to_string())]);
+        let detail = BTreeMap::from([
+            ("input".to_owned(), self.question),
+            ("allow".to_owned(), self.allow.to_string()),
+        ]);
         recorder.record(at, What::Fact { witness: ENGINE.into(), about: "decision".into(), detail });
     }
 }

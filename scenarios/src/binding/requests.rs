@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use coalition::{Coalition, CoalitionError};
-use dive_authz::Input;
+use dive_authz::{Input, Resource};
 use harness_core::event::Answer;
 
 /// The kinds of requests a scenario can send.
@@ -127,7 +127,9 @@ pub struct Asked<'a> {
 impl Asked<'_> {
     /// The answer with this status.
     pub fn answered(&self, status: u16) -> Answer {
-        Answer::new(Class::of_status(status).name()).with("request", self.id.clone()).with("status", status.to_string())
+        Answer::new(Class::of_status(status).name())
+            .with("request", self.id.clone())
+            .with("status", status.to_string())
     }
 
     /// The end of a request that got no answer while its caller waited.
@@ -158,28 +160,26 @@ impl Callers {
     ///
     /// # Errors
     /// When the coalition contradicts itself, which its tests rule out.
-    pub fn new(coalition: Coalition, now: i64, current_time: &str, decide: impl Fn(&Input) -> bool) -> Result<Self, CoalitionError> {
-        let mut callers = Self {
-            coalition: coalition.clone(),
-            now,
-            tokens: BTreeMap::new(),
-            allowed: Vec::new(),
-            forbidden: Vec::new(),
-            classifications: coalition
-                .resources()
-                .iter()
-                .filter_map(|resource| Some((resource.resource_id.clone(), resource.classification.clone()?)))
-                .collect(),
-        };
-        for user in coalition.users().iter().filter(|user| coalition.tenant(user.tenant).is_ok_and(|tenant| tenant.trusted)) {
-            callers.tokens.insert(user.id, OnceLock::new());
+    pub fn new(
+        coalition: Coalition,
+        now: i64,
+        current_time: &str,
+        decide: impl Fn(&Input) -> bool,
+    ) -> Result<Self, CoalitionError> {
+        let (mut tokens, mut allowed, mut forbidden) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let trusted = |tenant| coalition.tenant(tenant).is_ok_and(|tenant| tenant.trusted);
+        for user in coalition.users().iter().filter(|user| trusted(user.tenant)) {
+            tokens.insert(user.id, OnceLock::new());
             for resource in coalition.resources() {
                 let input = coalition.input(user.id, &resource.resource_id, "read", current_time)?;
                 let pair = (user.id, resource.resource_id.clone());
-                if decide(&input) { callers.allowed.push(pair) } else { callers.forbidden.push(pair) }
+                if decide(&input) { allowed.push(pair) } else { forbidden.push(pair) }
             }
         }
-        Ok(callers)
+        let classification =
+            |resource: &Resource| Some((resource.resource_id.clone(), resource.classification.clone()?));
+        let classifications = coalition.resources().iter().filter_map(classification).collect();
+        Ok(Self { coalition, now, tokens, allowed, forbidden, classifications })
     }
 
     /// The request of that kind and number; `sent` counts the requests of a run and makes its id.

@@ -15,9 +15,14 @@ pub fn vocabulary() -> Vocabulary {
         topologies: BTreeMap::from([("hub".to_owned(), hub())]),
         requests: Kind::ALL
             .into_iter()
-            .map(|kind| (kind.name().to_owned(), Class::ALL.iter().map(|class| class.name().to_owned()).collect()))
+            .map(|kind| {
+                (kind.name().to_owned(), Class::ALL.iter().map(|class| class.name().to_owned()).collect())
+            })
             .collect(),
-        invariants: invariants::all().iter().map(|invariant| (invariant.name().to_owned(), invariant.about().to_owned())).collect(),
+        invariants: invariants::all()
+            .iter()
+            .map(|invariant| (invariant.name().to_owned(), invariant.about().to_owned()))
+            .collect(),
         settings: Settings::default().effective().into_iter().map(|entry| (entry.key, entry.about)).collect(),
     }
 }
@@ -38,6 +43,10 @@ fn hub() -> Topology {
         ]
         .map(|(signal, values)| (signal.to_owned(), values))
         .into(),
-        measures: [("hub -> opa/in-flight".to_owned(), "exchanges awaiting their answer, at most, since the last sample".to_owned())].into(),
+        measures: [(
+            "hub -> opa/in-flight".to_owned(),
+            "exchanges awaiting their answer, at most, since the last sample".to_owned(),
+        )]
+        .into(),
     }
 }

@@ -24,9 +24,9 @@ use harness_local::LogLine;
 use harness_local::clock::Clock;
 
 use super::settings;
-use super::watch::{AuditTail, Client, HealthWatch, LogClock};
+use super::watch::{self, AuditTail, Client, HealthWatch, LogClock};
 use crate::binding::kit::Kit;
-use crate::binding::reading::{ENGINE, Told, engine_line, node_line};
+use crate::binding::reading::ENGINE;
 use crate::binding::requests::{Class, Kind};
 use crate::execute::{ExecuteError, Plan};
 use crate::folders::JOURNAL;
@@ -59,9 +59,10 @@ pub fn recipes() -> Result<[Recipe; 3], WorldError> {
 
 fn ground(error: EngineError) -> WorldError {
     match error {
-        EngineError::Absent { host, why, next } => {
-            WorldError::Ground { problem: format!("no Docker engine at {host}: {why}"), next_step: next.into() }
-        }
+        EngineError::Absent { host, why, next } => WorldError::Ground {
+            problem: format!("no Docker engine at {host}: {why}"),
+            next_step: next.into(),
+        },
         error => WorldError::Failed(error.to_string()),
     }
 }
@@ -80,7 +81,7 @@ pub(super) fn run(
         let reaper = Reaper::arm(&plan.program, &["serve", "docker-reaper"])
             .map_err(|error| WorldError::Failed(error.to_string()))?;
         let path = folder.join(JOURNAL);
-        let store = |source| ExecuteError::Store { path: path.clone(), source };
+        let store = |why| ExecuteError::Store { path: path.clone(), why };
         let journal = Rc::new(RefCell::new(Journal::open(&path).map_err(store)?));
         let config = DockerConfig {
             speed: plan.speed,
@@ -128,7 +129,14 @@ impl DockerDive {
     fn opa(&self) -> Result<ContainerPlan, WorldError> {
         let listen = format!("--addr=0.0.0.0:{OPA_PORT}");
         let mut opa = ContainerPlan::new(ENGINE, recipe(OPA)?, OPA_PORT, "/health")
-            .args(["run", "--server", &listen, "--log-format=json", "--set=decision_logs.console=true", "/policies"])
+            .args([
+                "run",
+                "--server",
+                &listen,
+                "--log-format=json",
+                "--set=decision_logs.console=true",
+                "/policies",
+            ])
             .file("/policies/data.json", self.kit.coalition().policy_data().to_string());
         for module in policies::modules() {
             opa = opa.file(format!("/policies/{}", module.path), module.source);
@@ -142,7 +150,7 @@ impl DockerDive {
     fn hub(&self, site: &Site) -> Result<ContainerPlan, WorldError> {
         let settings = settings::placed(
             &self.settings,
-            [
+            &[
                 ("http.listen", format!("0.0.0.0:{HUB_PORT}")),
                 ("opa.url", format!("http://{}", site.via(HUB, ENGINE)?)),
                 ("files.issuers", "/hub/issuers.json".into()),
@@ -196,22 +204,7 @@ impl DockerSystem for DockerDive {
     }
 
     fn on_log(&self, _site: &Site, recorder: &Recorder, line: LogLine) {
-        let printed = |says| match self.log_clock.get() {
-            Some(clock) => clock.printed(says, line.received),
-            None => Span::exactly(line.received),
-        };
-        if line.service.0 == ENGINE {
-            if let Some((says, decided)) = engine_line(&line.text) {
-                decided.record(printed(says), recorder);
-                return;
-            }
-        } else if let Some((says, told)) = node_line(&line.text) {
-            if matches!(told, Told::Circuit { .. } | Told::Decided { .. }) {
-                told.record(HUB, printed(says), recorder, |resource| self.kit.classification(resource));
-            }
-            return;
-        }
-        recorder.record_at(line.received, What::Log { service: line.service.0, line: line.text });
+        watch::lines::record(line, self.log_clock.get(), &self.kit, recorder);
     }
 
     fn on_late_log(&self, _site: &Site, recorder: &Recorder, service: &ServiceName, within: Span) {

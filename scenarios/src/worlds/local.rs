@@ -22,9 +22,9 @@ use harness_local::lines::Lost;
 use harness_local::{LocalConfig, LocalSystem, LocalWorld, LogLine, ServiceSpec, Site, WatcherCommand};
 
 use super::settings;
-use super::watch::{AuditTail, Client, HealthWatch, LogClock, read_behind};
+use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, read_behind};
 use crate::binding::kit::Kit;
-use crate::binding::reading::{ENGINE, Told, engine_line, node_line};
+use crate::binding::reading::ENGINE;
 use crate::binding::requests::{Class, Kind};
 use crate::execute::{ExecuteError, Plan};
 use crate::folders::JOURNAL;
@@ -46,12 +46,15 @@ pub(super) fn run(
     let runtime = runtime.map_err(|error| WorldError::Failed(format!("no tokio runtime: {error}")))?;
     runtime.block_on(async {
         let path = folder.join(JOURNAL);
-        let store = |source| ExecuteError::Store { path: path.clone(), source };
+        let store = |why| ExecuteError::Store { path: path.clone(), why };
         let journal = Rc::new(RefCell::new(Journal::open(&path).map_err(store)?));
         let config = LocalConfig {
             speed: plan.speed,
             seed: plan.seed,
-            reaper: WatcherCommand { program: plan.program.clone(), args: vec!["serve".into(), "reaper".into()] },
+            reaper: WatcherCommand {
+                program: plan.program.clone(),
+                args: vec!["serve".into(), "reaper".into()],
+            },
         };
         let world = LocalWorld::new(LocalDive::new(plan)?, config, journal.clone())?;
         for fault in plan.scenario.faults.values() {
@@ -98,7 +101,7 @@ impl LocalDive {
     fn hub(&self, site: &Site) -> Result<ServiceSpec, WorldError> {
         let settings = settings::placed(
             &self.settings,
-            [
+            &[
                 ("http.listen", site.address(HUB)?.to_string()),
                 ("opa.url", format!("http://{}", site.via(HUB, ENGINE)?)),
                 ("files.issuers", "issuers.json".into()),
@@ -124,7 +127,8 @@ impl LocalDive {
             let now = clock.now();
             if let Some(most) = site.in_flight(HUB, ENGINE).filter(|most| *most > 0) {
                 let measure = format!("{}/in-flight", Edge::new(HUB, ENGINE));
-                recorder.record(Span::between(last_look, now), What::Sample { measure, value: f64::from(most) });
+                recorder
+                    .record(Span::between(last_look, now), What::Sample { measure, value: f64::from(most) });
             }
             last_look = now;
             clock.sleep_until(now + clock.system(LOOK)).await;
@@ -162,23 +166,7 @@ impl LocalSystem for LocalDive {
     }
 
     fn on_log(&self, _site: &Site, recorder: &Recorder, line: LogLine) {
-        let printed = |says| match self.log_clock.get() {
-            Some(clock) => clock.printed(says, line.received),
-            None => Span::exactly(line.received),
-        };
-        if line.service.0 == ENGINE {
-            if let Some((says, decided)) = engine_line(&line.text) {
-                decided.record(printed(says), recorder);
-                return;
-            }
-        } else if let Some((says, told)) = node_line(&line.text) {
-            // Status and services are taken from what a user sees; circuits and decisions only the log tells.
-            if matches!(told, Told::Circuit { .. } | Told::Decided { .. }) {
-                told.record(HUB, printed(says), recorder, |resource| self.kit.classification(resource));
-            }
-            return;
-        }
-        recorder.record_at(line.received, What::Log { service: line.service.0, line: line.text });
+        watch::lines::record(line, self.log_clock.get(), &self.kit, recorder);
     }
 
     fn on_lost_log(&self, _site: &Site, recorder: &Recorder, service: &ServiceName, lost: Lost) {

@@ -23,7 +23,9 @@ pub(crate) fn run(
     interrupt: impl Future<Output = String>,
 ) -> Result<(), ExecuteError> {
     match plan.world {
-        WorldKind::Virtual => virtual_world::run(plan, recorder, virtual_world::Parts::default()),
+        WorldKind::Virtual => {
+            virtual_world::run_until(plan, recorder, virtual_world::Parts::default(), interrupt)
+        }
         WorldKind::Local => local::run(plan, folder, recorder, interrupt),
         WorldKind::Docker => docker::run(plan, folder, recorder, interrupt),
     }

@@ -12,13 +12,15 @@ use crate::execute::{ExecuteError, Plan};
 pub(super) fn of(plan: &Plan) -> Result<Settings, ExecuteError> {
     let mut settings = Settings::default();
     for (key, value) in plan.all_settings() {
-        settings = settings.with(&key, &value).map_err(|error| ExecuteError::Setting(error.to_string()))?;
+        settings = settings
+            .with(&key, &value)
+            .map_err(|error| ExecuteError::Setting(error.to_string().replacen("override: ", "", 1)))?;
     }
     Ok(settings.compressed(plan.speed))
 }
 
 /// The same with what depends on where the node runs.
-pub(super) fn placed<const N: usize>(settings: &Settings, places: [(&str, String); N]) -> Result<Settings, WorldError> {
+pub(super) fn placed(settings: &Settings, places: &[(&str, String)]) -> Result<Settings, WorldError> {
     places.iter().try_fold(settings.clone(), |settings, (key, value)| {
         settings.with(key, value).map_err(|error| WorldError::Failed(error.to_string()))
     })

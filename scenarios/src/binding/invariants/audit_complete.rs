@@ -33,16 +33,24 @@ impl Invariant for AuditComplete {
             let count = entries.entry(request).or_default();
             *count += 1;
             if *count > 1 {
-                return Ruling::violated(format!("request {request} is in the audit {count} times"), entry.at);
+                return Ruling::violated(
+                    format!("request {request} is in the audit {count} times"),
+                    entry.at,
+                );
             }
         }
         let end = history.phase(Phase::CleanUp).unwrap_or(history.last_instant()).saturating_sub(UNREAD);
         let mut answered = 0;
-        for exchange in history.loads().flat_map(|(_, exchanges)| exchanges).filter(|exchange| exchange.at.hi <= end) {
+        for exchange in
+            history.loads().flat_map(|(_, exchanges)| exchanges).filter(|exchange| exchange.at.hi <= end)
+        {
             let Some(request) = exchange.answer.detail.get("request") else { continue };
             answered += 1;
             if !entries.contains_key(request.as_str()) {
-                let why = format!("request {request} was answered ({}) and is not in the audit", exchange.answer.class);
+                let why = format!(
+                    "request {request} was answered ({}) and is not in the audit",
+                    exchange.answer.class
+                );
                 return Ruling::violated(why, exchange.at);
             }
         }
@@ -58,7 +66,11 @@ mod tests {
     use super::*;
 
     fn verdict(audited: &[&str]) -> Verdict {
-        let mut events = vec![(at(1), request("allowed", "r1")), (at(2), request("denied", "r2")), (at(60), request("allowed", "r3"))];
+        let mut events = vec![
+            (at(1), request("allowed", "r1")),
+            (at(2), request("denied", "r2")),
+            (at(60), request("allowed", "r3")),
+        ];
         events.extend(audited.iter().map(|id| (at(3), fact("hub", "audit", &[("request", id)]))));
         AuditComplete.judge(&Scenario::named("a/b"), &history(events)).verdict
     }

@@ -30,16 +30,22 @@ impl Invariant for BreakerPath {
                 moves += 1;
             }
         }
-        if circuits == 0 { Ruling::inconclusive("no circuit was seen") } else { Ruling::held(format!("{moves} moves of {circuits} circuits")) }
+        if circuits == 0 {
+            Ruling::inconclusive("no circuit was seen")
+        } else {
+            Ruling::held(format!("{moves} moves of {circuits} circuits"))
+        }
     }
 }
 
 fn legal(from: &str, to: &str) -> bool {
     match (from, to) {
-        (from, to) if from == to => true,
-        ("unknown", _) | (_, "unknown") => true,
-        ("CLOSED" | "HALF_OPEN", "OPEN") | ("OPEN", "HALF_OPEN") | ("HALF_OPEN", "CLOSED") => true,
-        _ => false,
+        ("unknown", _)
+        | (_, "unknown")
+        | ("CLOSED" | "HALF_OPEN", "OPEN")
+        | ("OPEN", "HALF_OPEN")
+        | ("HALF_OPEN", "CLOSED") => true,
+        (from, to) => from == to,
     }
 }
 
@@ -51,7 +57,8 @@ mod tests {
     use super::*;
 
     fn verdict(path: &[&str]) -> Verdict {
-        let events = path.iter().enumerate().map(|(n, value)| (at(n as u64), signal("hub/circuit/opa", value)));
+        let events =
+            path.iter().enumerate().map(|(n, value)| (at(n as u64), signal("hub/circuit/opa", value)));
         BreakerPath.judge(&Scenario::named("a/b"), &history(events)).verdict
     }
 

@@ -32,7 +32,9 @@ impl Invariant for Contained {
                 let began = history.fault_times(name, Stage::Injecting);
                 let ended = history.fault_times(name, Stage::Healed);
                 began.iter().enumerate().map(move |(n, began)| {
-                    let end = ended.get(n).map_or(At::from_start(std::time::Duration::MAX), |end| end.hi + AFTERMATH);
+                    let end = ended
+                        .get(n)
+                        .map_or(At::from_start(std::time::Duration::MAX), |end| end.hi + AFTERMATH);
                     (fault.victim().0.as_str(), Span::between(began.lo, end))
                 })
             })
@@ -47,7 +49,10 @@ impl Invariant for Contained {
                     (*victim == node || *victim == dependency) && window.overlaps(opening.at)
                 };
                 if !blamed.iter().any(accounted) {
-                    return Ruling::violated(format!("{signal} opened, and neither {dependency} nor {node} was faulted"), opening.at);
+                    return Ruling::violated(
+                        format!("{signal} opened, and neither {dependency} nor {node} was faulted"),
+                        opening.at,
+                    );
                 }
             }
         }
@@ -68,7 +73,8 @@ mod tests {
         let fault = Fault::Stop("opa".into());
         let mut scenario = Scenario::named("a/b");
         scenario.faults.insert("outage".into(), fault.clone());
-        let stage = |stage| What::Fault { name: "outage".into(), fault: fault.clone(), stage, detail: String::new() };
+        let stage =
+            |stage| What::Fault { name: "outage".into(), fault: fault.clone(), stage, detail: String::new() };
         let events = [
             (at(10), stage(Stage::Injecting)),
             (at(20), stage(Stage::Healed)),

@@ -46,24 +46,35 @@ impl Invariant for FailClosed {
         let mut inputs: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
         for decision in facts(history, "decision") {
             if decision.witness != ENGINE {
-                inputs.insert(decision.get("request"), (decision.get("input"), decision.get("classification")));
+                inputs
+                    .insert(decision.get("request"), (decision.get("input"), decision.get("classification")));
             } else if decision.get("allow") == "true" {
                 granted.entry(decision.get("input")).or_default().push(decision.at.lo);
             }
         }
         let mut allows = 0;
-        for exchange in history.loads().flat_map(|(_, exchanges)| exchanges).filter(|e| e.answer.class == "allowed") {
+        for exchange in
+            history.loads().flat_map(|(_, exchanges)| exchanges).filter(|e| e.answer.class == "allowed")
+        {
             allows += 1;
             let id = exchange.answer.detail.get("request").map_or("", String::as_str);
             let Some((input, classification)) = inputs.get(id) else {
-                return Ruling::violated(format!("request {id} was allowed, and the node tells of no decision for it"), exchange.at);
+                return Ruling::violated(
+                    format!("request {id} was allowed, and the node tells of no decision for it"),
+                    exchange.at,
+                );
             };
             let latest = exchange.at.hi + SLACK;
             let earliest = exchange.at.lo.saturating_sub(time_to_live(classification) + SLACK);
             let fresh = |given: &At| (earliest..=latest).contains(given);
             if !granted.get(input).is_some_and(|given| given.iter().any(fresh)) {
-                let why = match granted.get(input).and_then(|given| given.iter().rfind(|given| **given <= latest)) {
-                    Some(given) => format!("request {id} was allowed on a decision of {given}, too old for {classification}"),
+                let why = match granted
+                    .get(input)
+                    .and_then(|given| given.iter().rfind(|given| **given <= latest))
+                {
+                    Some(given) => format!(
+                        "request {id} was allowed on a decision of {given}, too old for {classification}"
+                    ),
                     None => format!("request {id} was allowed, and the engine never allowed its input"),
                 };
                 return Ruling::violated(why, exchange.at);
@@ -83,7 +94,9 @@ mod tests {
     fn verdict(engine: &[(u64, &str, &str)], classification: &str) -> Verdict {
         let mut events: Vec<_> = engine
             .iter()
-            .map(|(second, input, allow)| (at(*second), fact(ENGINE, "decision", &[("input", input), ("allow", allow)])))
+            .map(|(second, input, allow)| {
+                (at(*second), fact(ENGINE, "decision", &[("input", input), ("allow", allow)]))
+            })
             .collect();
         let told = [("request", "r1"), ("input", "i1"), ("classification", classification)];
         events.push((at(100), fact("hub", "decision", &told)));
@@ -100,7 +113,11 @@ mod tests {
     #[test]
     fn nothing_else_does() {
         assert_eq!(verdict(&[], "SECRET"), Verdict::Violated, "no decision at all");
-        assert_eq!(verdict(&[(60, "i1", "true")], "SECRET"), Verdict::Violated, "older than the cache may keep it");
+        assert_eq!(
+            verdict(&[(60, "i1", "true")], "SECRET"),
+            Verdict::Violated,
+            "older than the cache may keep it"
+        );
         assert_eq!(verdict(&[(100, "i1", "false")], "SECRET"), Verdict::Violated, "the engine denied");
         assert_eq!(verdict(&[(100, "i2", "true")], "SECRET"), Verdict::Violated, "another input");
         assert_eq!(verdict(&[(130, "i1", "true")], "SECRET"), Verdict::Violated, "decided only afterwards");

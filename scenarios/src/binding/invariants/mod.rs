@@ -37,7 +37,9 @@ impl<'a> Fact<'a> {
 /// The facts about a subject, in the order of telling.
 fn facts<'a>(history: &'a History, subject: &'a str) -> impl Iterator<Item = Fact<'a>> + 'a {
     history.events().iter().filter_map(move |event| match &event.what {
-        What::Fact { witness, about, detail } if about == subject => Some(Fact { at: event.at, witness, detail }),
+        What::Fact { witness, about, detail } if about == subject => {
+            Some(Fact { at: event.at, witness, detail })
+        }
         _ => None,
     })
 }
@@ -57,7 +59,13 @@ mod histories {
     }
 
     pub(super) fn history(events: impl IntoIterator<Item = (Span, What)>) -> History {
-        History::of(events.into_iter().enumerate().map(|(seq, (at, what))| Event { seq: seq as u64, at, what }).collect())
+        History::of(
+            events
+                .into_iter()
+                .enumerate()
+                .map(|(seq, (at, what))| Event { seq: seq as u64, at, what })
+                .collect(),
+        )
     }
 
     pub(super) fn fact(witness: &str, about: &str, detail: &[(&str, &str)]) -> What {

@@ -93,9 +93,21 @@ pub fn document(code: u16, body: &[u8]) -> Option<Document> {
             Status::Unhealthy => "unhealthy",
         }
         .into(),
-        services: form.services.iter().map(|(name, service)| (name.clone(), service.status.name().to_owned())).collect(),
-        circuits: form.circuit_breakers.iter().map(|(name, circuit)| (name.clone(), circuit.state.name().to_owned())).collect(),
-        exact: belongs && sound && timed && form.services.contains_key("opa") && form.circuit_breakers.contains_key("opa"),
+        services: form
+            .services
+            .iter()
+            .map(|(name, service)| (name.clone(), service.status.name().to_owned()))
+            .collect(),
+        circuits: form
+            .circuit_breakers
+            .iter()
+            .map(|(name, circuit)| (name.clone(), circuit.state.name().to_owned()))
+            .collect(),
+        exact: belongs
+            && sound
+            && timed
+            && form.services.contains_key("opa")
+            && form.circuit_breakers.contains_key("opa"),
     })
 }
 
@@ -144,7 +156,10 @@ mod tests {
         let read = document(200, text("healthy", "").as_bytes()).unwrap();
         assert!(read.exact);
         assert_eq!(read.circuits["opa"], "HALF_OPEN");
-        assert!(!document(503, text("healthy", "").as_bytes()).unwrap().exact, "the code must belong to the status");
+        assert!(
+            !document(503, text("healthy", "").as_bytes()).unwrap().exact,
+            "the code must belong to the status"
+        );
         assert!(!document(200, text("healthy", r#","extra":1"#).as_bytes()).unwrap().exact);
         assert!(!document(200, text("fine", "").as_bytes()).unwrap().exact);
         assert_eq!(document(200, b"nonsense"), None);

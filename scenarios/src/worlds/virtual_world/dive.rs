@@ -19,9 +19,9 @@ use harness_core::fault::{Edge, ServiceName};
 use harness_core::recorder::Recorder;
 use harness_core::time::Span;
 use harness_core::world::WorldError;
+use harness_sim::links::Passing;
 use harness_sim::{Link, LinkError, Links, Node, Reply, SimHandle, SimSystem, Slot};
 use tower::ServiceExt as _;
-use harness_sim::links::Passing;
 
 use super::Parts;
 use super::engine::{LinkedEngine, Opa};
@@ -55,7 +55,12 @@ pub(super) struct VirtualDive {
 }
 
 impl VirtualDive {
-    pub(super) fn new(plan: &Plan, sim: &SimHandle, links: &Links, parts: Parts) -> Result<Self, ExecuteError> {
+    pub(super) fn new(
+        plan: &Plan,
+        sim: &SimHandle,
+        links: &Links,
+        parts: Parts,
+    ) -> Result<Self, ExecuteError> {
         let feed = Feed::new(sim);
         let taps = feed.clone();
         let told = links.tap(Box::new(move |edge, passing| {
@@ -138,7 +143,11 @@ impl VirtualDive {
             let asked = self.sim.timeout(LOOK, self.ask(request)).await;
             let form = match asked {
                 Some(Ok((code, body))) => {
-                    if document(code, &body).is_some_and(|document| document.exact) { "exact" } else { "wrong" }
+                    if document(code, &body).is_some_and(|document| document.exact) {
+                        "exact"
+                    } else {
+                        "wrong"
+                    }
                 }
                 _ => "unknown",
             };
@@ -170,7 +179,9 @@ impl SimSystem for VirtualDive {
     }
 
     async fn send(&self, request: &str, number: u64) -> Answer {
-        let Some(kind) = Kind::named(request) else { return Answer::new("error").with("error", "no such request") };
+        let Some(kind) = Kind::named(request) else {
+            return Answer::new("error").with("error", "no such request");
+        };
         let asked = self.kit.ask(kind, number, self.sent.fetch_add(1, Ordering::Relaxed));
         let request = Request::post("/api/authorize")
             .header("authorization", format!("Bearer {}", asked.token))

@@ -41,7 +41,9 @@ impl PolicyEngine for LinkedEngine {
         let reply = self.0.call(move |opa: Arc<Opa>| async move { opa.decide(&input) }).await;
         let unreachable = |error: LinkError| EngineError::Unreachable(error.to_string());
         match reply.map_err(unreachable)? {
-            Reply::Answer(body) => Ok(Decision::from_engine(body.as_bytes())?),
+            Reply::Answer(body) | Reply::Wrong { status: 200, body } => {
+                Ok(Decision::from_engine(body.as_bytes())?)
+            }
             Reply::Truncated { answer, after_bytes } => {
                 let cut = answer.len().min(usize::try_from(after_bytes).unwrap_or(usize::MAX));
                 if cut == answer.len() {
@@ -50,7 +52,6 @@ impl PolicyEngine for LinkedEngine {
                     Err(EngineError::Unreachable("connection closed before the answer was complete".into()))
                 }
             }
-            Reply::Wrong { status: 200, body } => Ok(Decision::from_engine(body.as_bytes())?),
             Reply::Wrong { status, .. } if (400..500).contains(&status) => Err(EngineError::Refused(status)),
             Reply::Wrong { status, .. } => Err(EngineError::Failed(status)),
         }

@@ -34,7 +34,13 @@ pub(super) enum Item {
 #[derive(Clone)]
 pub(super) struct Feed {
     sim: SimHandle,
-    shared: Arc<(Mutex<VecDeque<(At, Item)>>, Notify)>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<VecDeque<(At, Item)>>,
+    more: Notify,
 }
 
 impl Feed {
@@ -44,25 +50,26 @@ impl Feed {
 
     /// Takes note that something happens now.
     pub(super) fn push(&self, item: Item) {
-        let (queue, more) = &*self.shared;
-        queue.lock().push_back((self.sim.now(), item));
-        more.notify_one();
+        self.shared.queue.lock().push_back((self.sim.now(), item));
+        self.shared.more.notify_one();
     }
 
     /// Puts what happens on the timeline, for ever.
     pub(super) async fn drain(&self, recorder: &Recorder, classification: impl Fn(&str) -> String) {
-        let (queue, more) = &*self.shared;
+        let next = || self.shared.queue.lock().pop_front();
         loop {
-            while let Some((at, item)) = { queue.lock().pop_front() } {
+            while let Some((at, item)) = next() {
                 let at = Span::exactly(at);
                 match item {
                     Item::Told(node, told) => told.record(node, at, recorder, &classification),
                     Item::Engine(decided) => decided.record(at, recorder),
                     Item::Audit(node, request) => record_audit(node, &request, at, recorder),
-                    Item::InFlight(measure, count) => recorder.record(at, What::Sample { measure, value: count as f64 }),
+                    Item::InFlight(measure, count) => {
+                        recorder.record(at, What::Sample { measure, value: count as f64 });
+                    }
                 }
             }
-            more.notified().await;
+            self.shared.more.notified().await;
         }
     }
 }

@@ -42,6 +42,16 @@ pub struct Parts {
 /// # Errors
 /// When a setting is wrong, the world can't do what the scenario asks, or the simulation itself fails.
 pub fn run(plan: &Plan, recorder: &Recorder, parts: Parts) -> Result<(), ExecuteError> {
+    run_until(plan, recorder, parts, std::future::pending())
+}
+
+/// The same; `interrupt`, woken from another thread, ends it early with a reason.
+pub(super) fn run_until(
+    plan: &Plan,
+    recorder: &Recorder,
+    parts: Parts,
+    interrupt: impl Future<Output = String>,
+) -> Result<(), ExecuteError> {
     let mut sim = Sim::new(SimSettings::seeded(plan.seed));
     let handle = sim.handle();
     let links = Links::new(&handle);
@@ -49,7 +59,7 @@ pub fn run(plan: &Plan, recorder: &Recorder, parts: Parts) -> Result<(), Execute
     for fault in plan.scenario.faults.values() {
         world.supports(fault)?;
     }
-    sim.run(runner::run(&world, &plan.scenario, recorder, std::future::pending()))
+    sim.run(runner::run(&world, &plan.scenario, recorder, interrupt))
         .map_err(|error| WorldError::Failed(error.to_string()))?;
     Ok(())
 }

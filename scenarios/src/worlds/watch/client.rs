@@ -52,8 +52,19 @@ impl Client {
     }
 
     /// The status and the body of a GET, within real time.
-    pub(crate) async fn get(&self, node: SocketAddr, path: &str, within: Duration) -> Result<(u16, Vec<u8>), NoAnswer> {
-        let answer = self.0.get(format!("http://{node}{path}")).timeout(within).send().await.map_err(|error| why(&error))?;
+    pub(crate) async fn get(
+        &self,
+        node: SocketAddr,
+        path: &str,
+        within: Duration,
+    ) -> Result<(u16, Vec<u8>), NoAnswer> {
+        let answer = self
+            .0
+            .get(format!("http://{node}{path}"))
+            .timeout(within)
+            .send()
+            .await
+            .map_err(|error| why(&error))?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await.map_err(|error| why(&error))?;
         Ok((status, body.to_vec()))

@@ -77,12 +77,17 @@ impl HealthWatch<'_> {
         let node = self.node;
         let of_node = |prefix: &str| -> Vec<String> {
             recorder.with_history(|history| {
-                history.signals().map(|(signal, _)| signal.to_owned()).filter(|signal| signal.starts_with(prefix)).collect()
+                history
+                    .signals()
+                    .map(|(signal, _)| signal.to_owned())
+                    .filter(|signal| signal.starts_with(prefix))
+                    .collect()
             })
         };
         recorder.signal(seen, &format!("{node}/status"), "down");
         recorder.signal(seen, &format!("{node}/document"), "unknown");
-        for signal in of_node(&format!("{node}/circuit/")).iter().chain(&of_node(&format!("{node}/service/"))) {
+        for signal in of_node(&format!("{node}/circuit/")).iter().chain(&of_node(&format!("{node}/service/")))
+        {
             recorder.signal(seen, signal, "unknown");
         }
     }

@@ -36,12 +36,16 @@ mod tests {
 
     #[test]
     fn a_line_is_dated_by_its_own_time_scaled_and_never_after_it_was_read() {
-        let clock = LogClock { wall: Timestamp::UNIX_EPOCH, at: At::from_start(Duration::from_secs(5)), speed: 10.0 };
+        let clock =
+            LogClock { wall: Timestamp::UNIX_EPOCH, at: At::from_start(Duration::from_secs(5)), speed: 10.0 };
         let second = |s: f64| At::from_start(Duration::from_secs_f64(s));
         let says = Timestamp::from_millisecond(1_500).ok();
         assert_eq!(clock.printed(says, second(21.0)), Span::exactly(second(20.0)));
         assert_eq!(clock.printed(says, second(19.0)), Span::exactly(second(19.0)));
         assert_eq!(clock.printed(None, second(21.0)), Span::exactly(second(21.0)));
-        assert_eq!(clock.printed(Timestamp::from_millisecond(-100).ok(), second(21.0)), Span::exactly(second(4.0)));
+        assert_eq!(
+            clock.printed(Timestamp::from_millisecond(-100).ok(), second(21.0)),
+            Span::exactly(second(4.0))
+        );
     }
 }

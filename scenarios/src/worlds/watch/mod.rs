@@ -6,6 +6,7 @@
 mod audit;
 mod client;
 mod health;
+pub(super) mod lines;
 mod log_clock;
 
 pub(super) use audit::{AuditTail, read_behind};
