@@ -24,7 +24,7 @@ use harness_local::LogLine;
 use harness_local::clock::Clock;
 
 use super::settings;
-use super::watch::{self, AuditTail, Client, HealthWatch, LogClock};
+use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, PATIENCE};
 use crate::binding::kit::Kit;
 use crate::binding::reading::ENGINE;
 use crate::binding::requests::{Class, Kind};
@@ -200,7 +200,7 @@ impl DockerSystem for DockerDive {
     }
 
     fn observation_lag(&self, clock: &Clock) -> Duration {
-        clock.system(LOOK * 3)
+        clock.system(LOOK + PATIENCE)
     }
 
     fn on_log(&self, _site: &Site, recorder: &Recorder, line: LogLine) {

@@ -22,7 +22,7 @@ use harness_local::lines::Lost;
 use harness_local::{LocalConfig, LocalSystem, LocalWorld, LogLine, ServiceSpec, Site, WatcherCommand};
 
 use super::settings;
-use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, read_behind};
+use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, PATIENCE, read_behind};
 use crate::binding::kit::Kit;
 use crate::binding::reading::ENGINE;
 use crate::binding::requests::{Class, Kind};
@@ -162,7 +162,7 @@ impl LocalSystem for LocalDive {
     }
 
     fn observation_lag(&self, clock: &Clock) -> Duration {
-        clock.system(LOOK * 3)
+        clock.system(LOOK + PATIENCE)
     }
 
     fn on_log(&self, _site: &Site, recorder: &Recorder, line: LogLine) {

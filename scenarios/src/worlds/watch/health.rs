@@ -12,7 +12,7 @@ use super::client::{Client, NoAnswer};
 use crate::binding::reading::document;
 
 /// How long, in real time, the document may take. It comes from the node's memory.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Reads the document of one node again and again.
 pub(crate) struct HealthWatch<'a> {
