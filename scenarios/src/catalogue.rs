@@ -1,13 +1,17 @@
 //! The catalogue: every scenario file of this crate, embedded, and files given by path.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
-use harness_core::scenario::source::{FILE_LIMIT, File};
+use harness_core::scenario::source::{self, FILE_LIMIT};
 use harness_core::scenario::{Scenario, ScenarioError, check};
 use harness_core::vocabulary::{Vocabulary, suggest};
 use include_dir::{Dir, include_dir};
 use miette::Diagnostic;
 use thiserror::Error;
+
+use crate::binding;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalogue");
 
@@ -31,10 +35,13 @@ pub enum CatalogueError {
     Scenario(#[from] Box<ScenarioError>),
     /// A file can't be read.
     #[error("{path}: {why}")]
+    #[diagnostic(help(
+        "name a scenario file (YAML, at most {FILE_LIMIT} bytes); `chaos list` shows the scenarios of the catalogue"
+    ))]
     Unreadable {
-        /// The file.
+        /// The file, with the line and column where it is no text.
         path: String,
-        /// What the system said.
+        /// What is wrong.
         why: String,
     },
     /// Nothing in the catalogue is called that.
@@ -57,12 +64,20 @@ pub fn all(vocabulary: &Vocabulary) -> Result<Vec<Entry>, CatalogueError> {
     for family in FILES.dirs() {
         for file in family.files().filter(|file| file.path().extension().is_some_and(|end| end == "yaml")) {
             let path = file.path().display().to_string();
-            let text = file.contents_utf8().ok_or_else(|| CatalogueError::Unreadable { path: path.clone(), why: "not UTF-8".into() })?;
+            let text = file
+                .contents_utf8()
+                .ok_or_else(|| CatalogueError::Unreadable { path: path.clone(), why: "not UTF-8".into() })?;
             entries.push(entry(&path, text, vocabulary)?);
         }
     }
     entries.sort_by(|a, b| a.scenario.id.cmp(&b.scenario.id));
     Ok(entries)
+}
+
+/// Whether the catalogue has this very scenario.
+pub fn has(scenario: &Scenario) -> bool {
+    let same = |entry: &Entry| entry.scenario == *scenario;
+    select(&scenario.id, &binding::vocabulary()).is_ok_and(|entries| entries.iter().any(same))
 }
 
 /// The scenarios that a word selects: an id, a family, a tag, or the path of a file.
@@ -89,6 +104,7 @@ pub fn select(word: &str, vocabulary: &Vocabulary) -> Result<Vec<Entry>, Catalog
         std::iter::once(entry.scenario.id.as_str()).chain(entry.scenario.tags.iter().map(String::as_str))
     });
     let help = match suggest(word, known) {
+        _ if Path::new(word).exists() => format!("a scenario file ends in .yaml; `{word}` does not"),
         Some(near) => format!("did you mean `{near}`? `chaos list` shows them all"),
         None => "`chaos list` shows them all".into(),
     };
@@ -102,16 +118,28 @@ pub fn select(word: &str, vocabulary: &Vocabulary) -> Result<Vec<Entry>, Catalog
 pub fn read(path: &Path, vocabulary: &Vocabulary) -> Result<Entry, CatalogueError> {
     let shown = path.display().to_string();
     let unreadable = |why: String| CatalogueError::Unreadable { path: shown.clone(), why };
-    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > FILE_LIMIT as u64 {
-        return Err(unreadable(format!("{size} bytes; a scenario has at most {FILE_LIMIT}")));
+    let mut bytes = Vec::new();
+    // No more than can be good is read: it may be a device without end.
+    let read = File::open(path).and_then(|file| file.take(FILE_LIMIT as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() > FILE_LIMIT {
+        let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len()).max(bytes.len() as u64);
+        return Err(unreadable(format!("{size} bytes are too many for a scenario")));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let text =
+            String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
+        let (line, last) = (text.split('\n').count(), text.rsplit('\n').next().unwrap_or_default());
+        CatalogueError::Unreadable {
+            path: format!("{shown}:{line}:{}", last.chars().count() + 1),
+            why: "not UTF-8 text".into(),
+        }
+    })?;
     entry(&shown, &text, vocabulary)
 }
 
 fn entry(path: &str, text: &str, vocabulary: &Vocabulary) -> Result<Entry, CatalogueError> {
-    let file = File::parse(text, path).map_err(Box::new)?;
+    let file = source::File::parse(text, path).map_err(Box::new)?;
     let scenario = check(&file, vocabulary, path, text).map_err(Box::new)?;
     Ok(Entry { path: path.to_owned(), text: text.to_owned(), scenario })
 }

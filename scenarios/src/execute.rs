@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use crate::binding::invariants;
 use crate::binding::kit::KitError;
+use crate::catalogue;
 use crate::folders::RECORD;
 use crate::worlds;
 
@@ -135,13 +136,22 @@ impl Plan {
         settings
     }
 
-    fn header(&self, run: String) -> Header {
+    /// The command that runs it again.
+    fn replay(&self, folder: &Path) -> String {
+        // What is not in the catalogue is found nowhere but in the record.
+        if !catalogue::has(&self.scenario) {
+            return format!("cargo chaos replay {}", folder.display());
+        }
         let mut replay =
             vec![format!("cargo chaos run {} --world {} --seed {}", self.scenario.id, self.world, self.seed)];
         if self.world != WorldKind::Virtual {
             replay.push(format!("--speed {}", self.speed));
         }
         replay.extend(self.settings.iter().map(|(key, value)| format!("--set {key}={value}")));
+        replay.join(" ")
+    }
+
+    fn header(&self, run: String, folder: &Path) -> Header {
         Header {
             format: FORMAT.into(),
             run,
@@ -151,7 +161,7 @@ impl Plan {
             started: if self.world == WorldKind::Virtual { String::new() } else { self.started.clone() },
             settings: self.settings.clone(),
             versions: BTreeMap::from([("harness".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]),
-            replay: replay.join(" "),
+            replay: self.replay(folder),
             scenario: self.scenario.clone(),
         }
     }
@@ -186,7 +196,7 @@ pub fn execute(
     }
     let run = format!("{}.{}.{}", plan.scenario.id.replace('/', "."), plan.world, plan.stamp);
     let folder = plan.reports.join(&run);
-    let header = plan.header(run);
+    let header = plan.header(run, &folder);
     let store = |why| ExecuteError::Store { path: folder.join(RECORD), why };
     let first = !plan.reports.exists();
     fs::create_dir_all(&folder).map_err(store)?;

@@ -7,7 +7,13 @@ use harness_core::world::WorldKind;
 
 /// Breaks a system on purpose and judges what it does.
 #[derive(Debug, Parser)]
-#[command(name = "chaos", version, about, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(
+    name = "chaos",
+    version,
+    about = "Breaks a system on purpose and judges what it does",
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 #[command(after_help = "Exit codes: 0 held · 1 violated · 2 inconclusive · 64 usage · 70 internal")]
 pub(super) struct Cli {
     /// What to do.

@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use harness_docker::Engine;
-use miette::{IntoDiagnostic as _, Report};
+use harness_docker::{Engine, EngineError};
+use miette::Report;
 
 use super::args::Doctor;
 use super::exit::Exit;
+use super::out::out;
 use crate::{binding, catalogue, folders};
+
+const ENGINE: &str = "docker engine";
 
 /// One thing looked at.
 struct Checked {
@@ -24,11 +27,35 @@ pub(super) fn doctor(args: &Doctor) -> Result<Exit, Report> {
         Checked { what: "catalogue", found: scenarios(), needed: true },
         Checked { what: "report folder", found: writable(&folders::reports(None)), needed: true },
         Checked { what: "temporary folder", found: writable(&std::env::temp_dir()), needed: true },
-        Checked { what: "cargo-nextest", found: version("cargo", &["nextest", "--version"], "`cargo chaos test` installs it"), needed: false },
-        Checked { what: "docker engine", found: engine(), needed: false },
-        Checked { what: "go", found: version("go", &["version"], "needed only to build images where none can be pulled: https://go.dev/dl"), needed: false },
-        Checked { what: "opa", found: version("opa", &["version"], "only for the contract suite of its stand-in"), needed: false },
-        Checked { what: "toxiproxy-server", found: version("toxiproxy-server", &["--version"], "only for the contract suite of the fault proxy"), needed: false },
+        Checked {
+            what: "cargo-nextest",
+            found: version("cargo", &["nextest", "--version"], "`cargo chaos test` installs it"),
+            needed: false,
+        },
+        Checked { what: ENGINE, found: engine(), needed: false },
+        Checked {
+            what: "go",
+            found: version(
+                "go",
+                &["version"],
+                "needed only to build images where none can be pulled: https://go.dev/dl",
+            ),
+            needed: false,
+        },
+        Checked {
+            what: "opa",
+            found: version("opa", &["version"], "only for the contract suite of its stand-in"),
+            needed: false,
+        },
+        Checked {
+            what: "toxiproxy-server",
+            found: version(
+                "toxiproxy-server",
+                &["--version"],
+                "only for the contract suite of the fault proxy",
+            ),
+            needed: false,
+        },
     ];
     let well = checks.iter().all(|check| check.found.is_ok() || !check.needed);
     for check in &checks {
@@ -37,27 +64,40 @@ pub(super) fn doctor(args: &Doctor) -> Result<Exit, Report> {
                 "what": check.what, "ok": check.found.is_ok(), "needed": check.needed,
                 "found": check.found.as_ref().ok(), "next": check.found.as_ref().err(),
             });
-            println!("{line}");
+            out!("{line}")?;
             continue;
         }
         match &check.found {
-            Ok(found) => println!("✓ {:<18} {found}", check.what),
-            Err(next) if check.needed => println!("✗ {:<18} {next}", check.what),
-            Err(next) => println!("– {:<18} {next}", check.what),
+            Ok(found) => out!("✓ {:<18} {found}", check.what)?,
+            Err(next) if check.needed => out!("✗ {:<18} {next}", check.what)?,
+            Err(next) => out!("– {:<18} {next}", check.what)?,
         }
     }
     if !args.json {
-        println!("\n{}", if well { "the virtual and the local world can run" } else { "mend what is marked ✗ first" });
+        out!("\n{}", summary(well, &checks))?;
     }
     Ok(if well { Exit::Done } else { Exit::Internal })
 }
 
+fn summary(well: bool, checks: &[Checked]) -> &'static str {
+    let engine = checks.iter().any(|check| check.what == ENGINE && check.found.is_ok());
+    match (well, engine) {
+        (false, _) => "mend what is marked ✗ first",
+        (true, true) => "the virtual, the local and the docker world can run",
+        (true, false) => "the virtual and the local world can run",
+    }
+}
+
 fn scenarios() -> Result<String, String> {
-    catalogue::all(&binding::vocabulary()).map(|entries| format!("{} scenarios", entries.len())).map_err(|error| error.to_string())
+    catalogue::all(&binding::vocabulary())
+        .map(|entries| format!("{} scenarios", entries.len()))
+        .map_err(|error| error.to_string())
 }
 
 fn writable(folder: &Path) -> Result<String, String> {
-    let next = |error: std::io::Error| format!("{}: {error}; choose another with --report-dir or TMPDIR", folder.display());
+    let next = |error: std::io::Error| {
+        format!("{}: {error}; choose another with --report-dir or TMPDIR", folder.display())
+    };
     std::fs::create_dir_all(folder).map_err(next)?;
     tempfile::tempfile_in(folder).map_err(next)?;
     Ok(folder.display().to_string())
@@ -74,10 +114,15 @@ fn version(program: &str, arguments: &[&str], next: &str) -> Result<String, Stri
 }
 
 fn engine() -> Result<String, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().into_diagnostic();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    runtime.block_on(async {
-        let engine = Engine::connect().await.map_err(|error| format!("only for the docker world: {error}"))?;
-        Ok(format!("{} at {}", engine.version(), engine.host()))
-    })
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    match runtime.block_on(Engine::connect()) {
+        Ok(engine) => Ok(format!("{} at {}", engine.version(), engine.host())),
+        Err(EngineError::Absent { host, why, next }) => {
+            Err(format!("only for the docker world. {host}: {why}. {next}"))
+        }
+        Err(error) => Err(format!("only for the docker world: {error}")),
+    }
 }

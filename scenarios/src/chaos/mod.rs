@@ -1,30 +1,32 @@
 //! The `chaos` command.
 //!
-//! [`args`] is the command line; every verb has a file of its own; [`live`] shows a run as it goes;
-//! [`exit`] says how it ended.
+//! [`args`] is the command line; every verb has a file of its own; [`live`] shows a run as it goes and
+//! [`interrupt`] ends it early; [`out`] and [`complaint`] are what is said; [`exit`] says how it ended.
 
 mod args;
+mod complaint;
 mod doctor;
 mod exit;
 mod heal;
 mod images;
-pub(crate) mod interrupt;
+mod interrupt;
 mod list;
 mod live;
+mod out;
 mod report;
 mod run;
 mod serve;
 mod test;
 
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use miette::Report;
 
-use crate::catalogue::CatalogueError;
-use crate::execute::ExecuteError;
 use args::{Cli, Command};
 use exit::Exit;
+use out::note;
 
 /// Parses the command line, does what it says, and returns how it ended.
 pub fn main() -> ExitCode {
@@ -35,7 +37,22 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    let done = match cli.command {
+    complaint::fit_terminal();
+    complaint::own_up();
+    match catch_unwind(|| obey(cli.command)) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(error)) => {
+            note(format_args!("{error:?}"));
+            complaint::exit(&error)
+        }
+        // It has owned up to it already.
+        Err(_) => Exit::Internal,
+    }
+    .into()
+}
+
+fn obey(command: Command) -> Result<Exit, Report> {
+    match command {
         Command::List(args) => list::list(&args),
         Command::Check(args) => list::check(&args),
         Command::Run(args) => run::run(&args),
@@ -47,12 +64,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Test(args) => test::test(&args),
         Command::Serve(args) => serve::serve(args.role),
-    };
-    done.unwrap_or_else(|error| {
-        eprintln!("{error:?}");
-        blame(&error)
-    })
-    .into()
+    }
 }
 
 /// Whether words after `chaos` are a command line.
@@ -62,11 +74,4 @@ pub fn main() -> ExitCode {
 pub fn parses<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     let words = std::iter::once("chaos").chain(words);
     Cli::try_parse_from(words).map(drop).map_err(|error| error.to_string())
-}
-
-/// Whose turn it is: the person's, or the harness'.
-fn blame(error: &Report) -> Exit {
-    let usage = error.downcast_ref::<CatalogueError>().is_some()
-        || error.downcast_ref::<ExecuteError>().is_some_and(ExecuteError::is_usage);
-    if usage { Exit::Usage } else { Exit::Internal }
 }

@@ -1,11 +1,15 @@
 //! `chaos serve`: the roles that this binary plays in a topology.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
-use miette::{IntoDiagnostic as _, Report, WrapErr as _};
+use miette::Report;
 use serde_json::Value;
+use standin_opa::serve::ServeError;
 
 use super::args::Role;
+use super::complaint::Complaint;
 use super::exit::Exit;
 use crate::binding::policy;
 
@@ -22,27 +26,40 @@ fn ended(code: ExitCode) -> Exit {
     if code == ExitCode::SUCCESS { Exit::Done } else { Exit::Internal }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Report> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()
+fn runtime() -> Result<tokio::runtime::Runtime, Complaint> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Complaint::internal(format!("no threads can be started: {error}")))
 }
 
-fn node(config: Option<&std::path::Path>) -> Result<Exit, Report> {
-    let text = config.map(std::fs::read_to_string).transpose().into_diagnostic().wrap_err("the settings can't be read")?;
+fn node(config: Option<&Path>) -> Result<Exit, Report> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|error| Complaint::usage(format!("{}: {error}", path.display())))
+    };
+    let text = config.map(read).transpose()?;
     let name = config.map(|path| path.display().to_string()).unwrap_or_default();
     let file = text.as_deref().map(|text| dive_node::settings::TomlFile { name: &name, text });
-    let settings = dive_node::Settings::load(file, std::env::vars()).into_diagnostic()?;
-    runtime()?.block_on(dive_node::serve(settings)).into_diagnostic()?;
+    let settings = dive_node::Settings::load(file, std::env::vars()).map_err(|error| {
+        Complaint::usage(error)
+            .help("mend the file, or the variable DIVE_… of the environment, that is named above")
+    })?;
+    runtime()?.block_on(dive_node::serve(settings)).map_err(Complaint::internal)?;
     Ok(Exit::Done)
 }
 
-fn standin_opa(listen: std::net::SocketAddr, data: Option<&std::path::Path>) -> Result<Exit, Report> {
-    let own = match data {
-        None => Value::Null,
-        Some(path) => {
-            let text = std::fs::read(path).into_diagnostic().wrap_err_with(|| path.display().to_string())?;
-            serde_json::from_slice(&text).into_diagnostic().wrap_err_with(|| path.display().to_string())?
-        }
-    };
-    runtime()?.block_on(standin_opa::serve(listen, policy::options(own))).into_diagnostic()?;
+fn standin_opa(listen: SocketAddr, data: Option<&Path>) -> Result<Exit, Report> {
+    let own = data.map(document).transpose()?.unwrap_or(Value::Null);
+    runtime()?.block_on(standin_opa::serve(listen, policy::options(own))).map_err(|error| match &error {
+        ServeError::Network { .. } => Complaint::internal(error)
+            .help("choose another address with --listen; `ss -ltnp` shows who has it"),
+        ServeError::Policy(_) => Complaint::internal(error),
+    })?;
     Ok(Exit::Done)
+}
+
+fn document(path: &Path) -> Result<Value, Complaint> {
+    let told = |why: String| Complaint::usage(format!("{}: {why}", path.display()));
+    let text = std::fs::read(path).map_err(|error| told(error.to_string()))?;
+    let value: Value = serde_json::from_slice(&text).map_err(|error| told(format!("not JSON: {error}")))?;
+    if value.is_object() { Ok(value) } else { Err(told("not a JSON object of data documents".into())) }
 }
