@@ -20,15 +20,33 @@ const ARROWS: [(&str, &[&str]); 14] = [
     (
         "scenarios",
         &[
-            "dive-runtime", "dive-resilience", "dive-authz", "dive-node", "harness-core", "harness-sim", "harness-proxy",
-            "harness-local", "harness-docker", "standin-opa", "coalition", "reports",
+            "dive-runtime",
+            "dive-resilience",
+            "dive-authz",
+            "dive-node",
+            "harness-core",
+            "harness-sim",
+            "harness-proxy",
+            "harness-local",
+            "harness-docker",
+            "standin-opa",
+            "coalition",
+            "reports",
         ],
     ),
     (
         "benches",
         &[
-            "dive-runtime", "dive-resilience", "dive-authz", "dive-node", "harness-core", "harness-sim", "harness-proxy",
-            "standin-opa", "coalition", "scenarios",
+            "dive-runtime",
+            "dive-resilience",
+            "dive-authz",
+            "dive-node",
+            "harness-core",
+            "harness-sim",
+            "harness-proxy",
+            "standin-opa",
+            "coalition",
+            "scenarios",
         ],
     ),
 ];
@@ -56,7 +74,8 @@ fn the_arrows_point_one_way() {
             if drawn.contains_key(to) && !only_for_tests {
                 assert!(allowed.contains(&to), "{name} must not depend on {to}");
             }
-            let meets = name.starts_with("harness-") && to.starts_with("dive-") || name.starts_with("dive-") && to.starts_with("harness-");
+            let meets = name.starts_with("harness-") && to.starts_with("dive-")
+                || name.starts_with("dive-") && to.starts_with("harness-");
             assert!(!meets, "{name} and {to} must never meet, not even in tests");
         }
     }

@@ -24,7 +24,8 @@ fn every_command_shown_parses() {
         for command in commands(&read(path)) {
             shown += 1;
             let words = command.split_whitespace().map(|word| word.trim_matches('`'));
-            scenarios::chaos::parses(words).unwrap_or_else(|error| panic!("{path}: cargo chaos {command}\n{error}"));
+            scenarios::chaos::parses(words)
+                .unwrap_or_else(|error| panic!("{path}: cargo chaos {command}\n{error}"));
         }
     }
     assert!(shown > 10, "only {shown} commands were found");

@@ -48,7 +48,11 @@ fn holds(scenario: &harness_core::scenario::Scenario, world: WorldKind) -> Resul
     Err(format!("inconclusive {TRIES} times\n{told}").into())
 }
 
-fn made(scenario: &harness_core::scenario::Scenario, world: WorldKind, number: u32) -> Result<Executed, Failed> {
+fn made(
+    scenario: &harness_core::scenario::Scenario,
+    world: WorldKind,
+    number: u32,
+) -> Result<Executed, Failed> {
     let (stamp, started) = stamp::now(number);
     let plan = Plan {
         scenario: scenario.clone(),

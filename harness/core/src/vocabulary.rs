@@ -18,6 +18,8 @@ pub struct Vocabulary {
     pub invariants: BTreeMap<String, String>,
     /// The settings that scenarios may override, with a sentence each.
     pub settings: BTreeMap<String, String>,
+    /// Whether a setting may have a value; why not, otherwise. Without it every value is taken.
+    pub setting_takes: Option<fn(setting: &str, value: &str) -> Result<(), String>>,
 }
 
 /// The parts of a topology and what can be seen of them.

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use crate::canary::Outcome;
 use crate::edge::Breakable;
 use crate::lines::{LogLine, Output};
+use crate::listener::Listener;
 use crate::procfs::{command_line, marked};
 use crate::reaper::kill_marked;
 use crate::service::{Crew, Service};
@@ -258,11 +259,18 @@ impl Topology {
         }
         left.extend(self.end_strays().await);
         for (service, port) in self.site.clear() {
-            if TcpListener::bind(("127.0.0.1", port)).is_err() {
+            if TcpListener::bind(("127.0.0.1", port)).is_err() && !self.is_strangers(port) {
                 left.push(format!("port {port} of {service} is still in use"));
             }
         }
         left
+    }
+
+    /// Whether somebody else listens there, who took the port while its service was down.
+    fn is_strangers(&self, port: u16) -> bool {
+        let ours = marked(self.crew.reaper.mark()).unwrap_or_default();
+        let listener = Listener::on(port).and_then(|listener| listener.pid);
+        listener.is_some_and(|pid| !ours.iter().any(|process| process.pid == pid))
     }
 
     /// Ends what a service has started and left behind.

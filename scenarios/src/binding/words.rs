@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dive_node::Settings;
+use dive_node::settings::{SettingError, SettingsError};
 use harness_core::fault::Edge;
 use harness_core::vocabulary::{Topology, Vocabulary, words};
 
@@ -24,6 +25,17 @@ pub fn vocabulary() -> Vocabulary {
             .map(|invariant| (invariant.name().to_owned(), invariant.about().to_owned()))
             .collect(),
         settings: Settings::default().effective().into_iter().map(|entry| (entry.key, entry.about)).collect(),
+        setting_takes: Some(takes),
+    }
+}
+
+/// Whether a setting may have a value by itself. Two that don't go together are told when both are known.
+fn takes(setting: &str, value: &str) -> Result<(), String> {
+    let errors = Settings::default().with(setting, value).err().map(|SettingsError(errors)| errors);
+    let by_itself = |error: &&SettingError| !matches!(error, SettingError::Order { .. });
+    match errors.iter().flatten().find(by_itself) {
+        Some(error) => Err(error.to_string().replacen("override: ", "", 1)),
+        None => Ok(()),
     }
 }
 

@@ -176,6 +176,9 @@ pub(super) struct Doctor {
     /// As JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// Where runs are to be stored
+    #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
+    pub(super) report_dir: Option<PathBuf>,
 }
 
 /// `chaos test`

@@ -25,7 +25,11 @@ struct Checked {
 pub(super) fn doctor(args: &Doctor) -> Result<Exit, Report> {
     let checks = [
         Checked { what: "catalogue", found: scenarios(), needed: true },
-        Checked { what: "report folder", found: writable(&folders::reports(None)), needed: true },
+        Checked {
+            what: "report folder",
+            found: writable(&folders::reports(args.report_dir.as_deref())),
+            needed: true,
+        },
         Checked { what: "temporary folder", found: writable(&std::env::temp_dir()), needed: true },
         Checked {
             what: "cargo-nextest",
@@ -94,13 +98,15 @@ fn scenarios() -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
+/// Whether files can be made in a folder, or in the one that it would be made in.
 fn writable(folder: &Path) -> Result<String, String> {
-    let next = |error: std::io::Error| {
-        format!("{}: {error}; choose another with --report-dir or TMPDIR", folder.display())
-    };
-    std::fs::create_dir_all(folder).map_err(next)?;
-    tempfile::tempfile_in(folder).map_err(next)?;
-    Ok(folder.display().to_string())
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    match tempfile::tempfile_in(there) {
+        Ok(_) => Ok(folder.display().to_string()),
+        Err(error) => {
+            Err(format!("{}: {error}; choose another with --report-dir or TMPDIR", there.display()))
+        }
+    }
 }
 
 fn version(program: &str, arguments: &[&str], next: &str) -> Result<String, String> {

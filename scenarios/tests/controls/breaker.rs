@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dive_resilience::{
-    Admission, BreakerSettings, Caller, Cause, CircuitBreaker, Counters, Moment, Outcome, Permit, Rejected, Snapshot,
-    State, Transition,
+    Admission, BreakerSettings, Caller, Cause, CircuitBreaker, Counters, Moment, Outcome, Permit, Rejected,
+    Snapshot, State, Transition,
 };
 
 /// What is wrong with a breaker.
@@ -139,7 +139,8 @@ impl DefectiveBreaker {
             self.opened = self.clock(now);
             self.timers = vec![self.opened + self.settings.open_for];
         }
-        let left = self.timers.first().map_or(Duration::ZERO, |timer| timer.saturating_since(self.clock(now)));
+        let left =
+            self.timers.first().map_or(Duration::ZERO, |timer| timer.saturating_since(self.clock(now)));
         Rejected { breaker: self.name.clone(), state: self.state, retry_after: Some(left) }
     }
 }
@@ -200,7 +201,8 @@ impl CircuitBreaker for DefectiveBreaker {
 
     fn cancel(&mut self, permit: Permit) {
         self.counters.cancelled += 1;
-        if permit.is_probe() && permit.generation() == self.generation && !self.is(Defect::CancelLeaksPermit) {
+        if permit.is_probe() && permit.generation() == self.generation && !self.is(Defect::CancelLeaksPermit)
+        {
             let in_flight = self.in_flight.get_mut();
             *in_flight = in_flight.saturating_sub(1);
         }
@@ -236,7 +238,8 @@ impl CircuitBreaker for DefectiveBreaker {
         if self.is(Defect::LookupTakesPermit) && self.state == State::HalfOpen {
             self.in_flight.store(u32::MAX, Ordering::Relaxed);
         }
-        let left = self.timers.first().map_or(Duration::ZERO, |timer| timer.saturating_since(self.clock(now)));
+        let left =
+            self.timers.first().map_or(Duration::ZERO, |timer| timer.saturating_since(self.clock(now)));
         Snapshot {
             state: self.state,
             forced: self.forced,

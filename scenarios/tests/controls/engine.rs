@@ -36,7 +36,9 @@ impl PolicyEngine for Defective {
         match (self.defect, self.engine.decide(input).await) {
             // Country and clearance look right, so let it through.
             (EngineDefect::WeakerLocalCheck, Err(_)) if input.subject.authenticated => Ok(permission()),
-            (EngineDefect::DenialIsFailure, Ok(decision)) if !decision.allow() => Err(EngineError::Failed(500)),
+            (EngineDefect::DenialIsFailure, Ok(decision)) if !decision.allow() => {
+                Err(EngineError::Failed(500))
+            }
             (EngineDefect::GarbageIsAllow, Err(EngineError::Malformed(_))) => Ok(permission()),
             (_, answer) => answer,
         }

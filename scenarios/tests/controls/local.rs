@@ -27,8 +27,10 @@ fn a_restarted_node_that_finds_nothing_is_seen() {
         program: env!("CARGO_BIN_EXE_chaos").into(),
     };
     let executed = execute(&plan, Vec::new(), std::future::pending()).unwrap();
-    let violated = executed.judgement.findings.iter().any(|finding| {
-        finding.verdict == Verdict::Violated && finding.claim.contains("becomes OPEN")
-    });
+    let violated = executed
+        .judgement
+        .findings
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Violated && finding.claim.contains("becomes OPEN"));
     assert!(violated, "{:#?}", executed.judgement.findings);
 }

@@ -44,29 +44,121 @@ struct Control {
 }
 
 const CONTROLS: &[Control] = &[
-    Control { scenario: "circuit/steady", without: Without::Engine(EngineDefect::DenialIsFailure), seen_by: "answer to forbidden" },
-    Control { scenario: "circuit/opa-outage", without: Without::Setting("breaker.opa.failures", "1000"), seen_by: "becomes OPEN" },
-    Control { scenario: "circuit/opa-outage", without: Without::Setting("breaker.opa.open_for", "10m"), seen_by: "becomes HALF_OPEN" },
-    Control { scenario: "circuit/opa-outage", without: Without::Breaker(Defect::RejectionsRestamp), seen_by: "becomes CLOSED" },
-    Control { scenario: "circuit/opa-outage", without: Without::Engine(EngineDefect::WeakerLocalCheck), seen_by: "fail-closed" },
-    Control { scenario: "circuit/idle", without: Without::Breaker(Defect::OnlyTraffic), seen_by: "becomes OPEN" },
-    Control { scenario: "circuit/idle", without: Without::Setting("poll.opa.interval", "10m"), seen_by: "becomes OPEN" },
-    Control { scenario: "circuit/hang", without: Without::Setting("opa.timeout", "1m"), seen_by: "answer to reads" },
-    Control { scenario: "circuit/hang", without: Without::Setting("breaker.opa.failures", "1000"), seen_by: "becomes OPEN" },
-    Control { scenario: "circuit/slow", without: Without::Setting("opa.timeout", "1s"), seen_by: "stays CLOSED" },
-    Control { scenario: "circuit/slow", without: Without::Setting("poll.opa.slow_over", "10s"), seen_by: "becomes degraded" },
-    Control { scenario: "circuit/flap", without: Without::Setting("breaker.opa.open_for", "1s"), seen_by: "turns OPEN" },
-    Control { scenario: "circuit/half-open-herd", without: Without::Breaker(Defect::NoProbeLimit), seen_by: "in-flight" },
-    Control { scenario: "circuit/half-open-herd", without: Without::Setting("breaker.opa.probes", "1000"), seen_by: "in-flight" },
-    Control { scenario: "circuit/half-open-herd", without: Without::Breaker(Defect::CancelLeaksPermit), seen_by: "becomes CLOSED" },
-    Control { scenario: "circuit/late-results", without: Without::Breaker(Defect::LateResultsCount), seen_by: "turns OPEN" },
-    Control { scenario: "circuit/garbage", without: Without::Engine(EngineDefect::GarbageIsAllow), seen_by: "fail-closed" },
-    Control { scenario: "circuit/garbage", without: Without::Setting("breaker.opa.failures", "1000"), seen_by: "becomes OPEN" },
-    Control { scenario: "circuit/clock-step", without: Without::Breaker(Defect::WallClock), seen_by: "stays OPEN" },
-    Control { scenario: "recovery/relapse", without: Without::Breaker(Defect::SuccessesSurvive), seen_by: "becomes CLOSED" },
-    Control { scenario: "recovery/relapse", without: Without::Setting("breaker.opa.successes", "1"), seen_by: "becomes OPEN within 10" },
-    Control { scenario: "recovery/three-cycles", without: Without::Breaker(Defect::LookupTakesPermit), seen_by: "becomes CLOSED" },
-    Control { scenario: "recovery/three-cycles", without: Without::Breaker(Defect::RejectionsRestamp), seen_by: "becomes CLOSED" },
+    Control {
+        scenario: "circuit/steady",
+        without: Without::Engine(EngineDefect::DenialIsFailure),
+        seen_by: "answer to forbidden",
+    },
+    Control {
+        scenario: "circuit/opa-outage",
+        without: Without::Setting("breaker.opa.failures", "1000"),
+        seen_by: "becomes OPEN",
+    },
+    Control {
+        scenario: "circuit/opa-outage",
+        without: Without::Setting("breaker.opa.open_for", "10m"),
+        seen_by: "becomes HALF_OPEN",
+    },
+    Control {
+        scenario: "circuit/opa-outage",
+        without: Without::Breaker(Defect::RejectionsRestamp),
+        seen_by: "becomes CLOSED",
+    },
+    Control {
+        scenario: "circuit/opa-outage",
+        without: Without::Engine(EngineDefect::WeakerLocalCheck),
+        seen_by: "fail-closed",
+    },
+    Control {
+        scenario: "circuit/idle",
+        without: Without::Breaker(Defect::OnlyTraffic),
+        seen_by: "becomes OPEN",
+    },
+    Control {
+        scenario: "circuit/idle",
+        without: Without::Setting("poll.opa.interval", "10m"),
+        seen_by: "becomes OPEN",
+    },
+    Control {
+        scenario: "circuit/hang",
+        without: Without::Setting("opa.timeout", "1m"),
+        seen_by: "answer to reads",
+    },
+    Control {
+        scenario: "circuit/hang",
+        without: Without::Setting("breaker.opa.failures", "1000"),
+        seen_by: "becomes OPEN",
+    },
+    Control {
+        scenario: "circuit/slow",
+        without: Without::Setting("opa.timeout", "1s"),
+        seen_by: "stays CLOSED",
+    },
+    Control {
+        scenario: "circuit/slow",
+        without: Without::Setting("poll.opa.slow_over", "10s"),
+        seen_by: "becomes degraded",
+    },
+    Control {
+        scenario: "circuit/flap",
+        without: Without::Setting("breaker.opa.open_for", "1s"),
+        seen_by: "turns OPEN",
+    },
+    Control {
+        scenario: "circuit/half-open-herd",
+        without: Without::Breaker(Defect::NoProbeLimit),
+        seen_by: "in-flight",
+    },
+    Control {
+        scenario: "circuit/half-open-herd",
+        without: Without::Setting("breaker.opa.probes", "1000"),
+        seen_by: "in-flight",
+    },
+    Control {
+        scenario: "circuit/half-open-herd",
+        without: Without::Breaker(Defect::CancelLeaksPermit),
+        seen_by: "becomes CLOSED",
+    },
+    Control {
+        scenario: "circuit/late-results",
+        without: Without::Breaker(Defect::LateResultsCount),
+        seen_by: "turns OPEN",
+    },
+    Control {
+        scenario: "circuit/garbage",
+        without: Without::Engine(EngineDefect::GarbageIsAllow),
+        seen_by: "fail-closed",
+    },
+    Control {
+        scenario: "circuit/garbage",
+        without: Without::Setting("breaker.opa.failures", "1000"),
+        seen_by: "becomes OPEN",
+    },
+    Control {
+        scenario: "circuit/clock-step",
+        without: Without::Breaker(Defect::WallClock),
+        seen_by: "stays OPEN",
+    },
+    Control {
+        scenario: "recovery/relapse",
+        without: Without::Breaker(Defect::SuccessesSurvive),
+        seen_by: "becomes CLOSED",
+    },
+    Control {
+        scenario: "recovery/relapse",
+        without: Without::Setting("breaker.opa.successes", "1"),
+        seen_by: "becomes OPEN within 10",
+    },
+    Control {
+        scenario: "recovery/three-cycles",
+        without: Without::Breaker(Defect::LookupTakesPermit),
+        seen_by: "becomes CLOSED",
+    },
+    Control {
+        scenario: "recovery/three-cycles",
+        without: Without::Breaker(Defect::RejectionsRestamp),
+        seen_by: "becomes CLOSED",
+    },
 ];
 
 fn plan(id: &str, settings: &[(&str, &str)]) -> Plan {
@@ -76,7 +168,10 @@ fn plan(id: &str, settings: &[(&str, &str)]) -> Plan {
         world: WorldKind::Virtual,
         seed: 1,
         speed: 1.0,
-        settings: settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+        settings: settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect::<BTreeMap<_, _>>(),
         reports: std::env::temp_dir(),
         stamp: String::new(),
         started: String::new(),
@@ -99,7 +194,9 @@ fn with_breaker(defect: Defect) -> Parts {
             let wall: breaker::WallClock = Arc::new(move || {
                 node.wall().saturating_sub(booted.saturating_sub(Duration::from_secs(24 * 3_600)))
             });
-            Box::new(move |name, settings| Box::new(DefectiveBreaker::new(name, *settings, defect, wall.clone())))
+            Box::new(move |name, settings| {
+                Box::new(DefectiveBreaker::new(name, *settings, defect, wall.clone()))
+            })
         })),
         ..Parts::default()
     }
@@ -118,7 +215,10 @@ fn outcome(control: &Control) -> Judgement {
 }
 
 fn told(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("  {}: {} — {}\n", finding.verdict, finding.claim, finding.why)).collect()
+    findings
+        .iter()
+        .map(|finding| format!("  {}: {} — {}\n", finding.verdict, finding.claim, finding.why))
+        .collect()
 }
 
 #[test]
@@ -126,16 +226,22 @@ fn with_the_resilience_taken_out_every_scenario_is_violated() {
     let mut wrong = String::new();
     for control in CONTROLS {
         let judgement = outcome(control);
-        let seen = judgement.findings.iter().any(|finding| {
-            finding.verdict == Verdict::Violated && finding.claim.contains(control.seen_by)
-        });
+        let seen = judgement
+            .findings
+            .iter()
+            .any(|finding| finding.verdict == Verdict::Violated && finding.claim.contains(control.seen_by));
         if !seen {
             let without = match &control.without {
                 Without::Setting(key, value) => format!("{key}={value}"),
                 Without::Breaker(defect) => format!("{defect:?}"),
                 Without::Engine(defect) => format!("{defect:?}"),
             };
-            wrong += &format!("{} with {without}: nothing violated by “{}”\n{}", control.scenario, control.seen_by, told(&judgement.findings));
+            wrong += &format!(
+                "{} with {without}: nothing violated by “{}”\n{}",
+                control.scenario,
+                control.seen_by,
+                told(&judgement.findings)
+            );
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
@@ -150,7 +256,13 @@ fn without_a_defect_every_scenario_holds() {
             continue;
         }
         let judgement = judged(&plan(&entry.scenario.id, &[]), with_breaker(Defect::None));
-        assert_eq!(judgement.overall(), Verdict::Held, "{}\n{}", entry.scenario.id, told(&judgement.findings));
+        assert_eq!(
+            judgement.overall(),
+            Verdict::Held,
+            "{}\n{}",
+            entry.scenario.id,
+            told(&judgement.findings)
+        );
     }
 }
 
@@ -158,7 +270,8 @@ fn without_a_defect_every_scenario_holds() {
 fn every_scenario_has_a_control() {
     for entry in catalogue::all(&binding::vocabulary()).unwrap() {
         let id = entry.scenario.id;
-        let has = CONTROLS.iter().any(|control| control.scenario == id) || local::CONTROLS.contains(&id.as_str());
+        let has =
+            CONTROLS.iter().any(|control| control.scenario == id) || local::CONTROLS.contains(&id.as_str());
         assert!(has, "{id} has no control: nothing shows that it can fail");
     }
 }

@@ -8,7 +8,7 @@ use super::bare;
 use crate::event::{Event, Phase, Stage, What};
 use crate::history::History;
 use crate::scenario::{Scenario, Step};
-use crate::time::{Span, seconds};
+use crate::time::{At, Span, seconds};
 use crate::verdict::{Axis, Finding, Verdict};
 
 pub(super) fn interruption(history: &History) -> Option<Finding> {
@@ -53,6 +53,32 @@ pub(super) fn broken_ground(scenario: &Scenario, history: &History) -> Vec<Findi
         findings.extend(left_out(scenario, history).map(|why| inconclusive(claim(), &why, None)));
     }
     findings
+}
+
+/// A fault that could neither be injected nor healed in good order: from then on the system has to do with
+/// something that the harness broke, or did not.
+pub(super) struct Unmended<'a> {
+    since: At,
+    name: &'a str,
+}
+
+pub(super) fn unmended(history: &History) -> Option<Unmended<'_>> {
+    history.events().iter().find_map(|event| match &event.what {
+        What::Fault { name, stage: Stage::Failed, .. } => Some(Unmended { since: event.at.lo, name }),
+        _ => None,
+    })
+}
+
+impl Unmended<'_> {
+    /// What was missed since then is no fault of the system's.
+    pub(super) fn excuse(&self, finding: Finding) -> Finding {
+        let before = |span: Option<Span>| span.is_some_and(|span| span.hi <= self.since);
+        if finding.verdict != Verdict::Violated || before(finding.seen) || before(finding.window) {
+            return finding;
+        }
+        let why = format!("{}, but {} could not be injected or healed", finding.why, self.name);
+        Finding { verdict: Verdict::Inconclusive, why, ..finding }
+    }
 }
 
 /// The first thing the scenario breaks that the run never came to.

@@ -2,7 +2,8 @@
 //!
 //! A claim is *held* only if it is so by the least favourable reading of every uncertain instant, and
 //! *violated* only if it is not so by the most favourable one; anything between, anything that nobody
-//! saw, and anything a stalled machine can account for is *inconclusive*, with the reason.
+//! saw, and anything that a stalled machine or a fault that could not be healed can account for is
+//! *inconclusive*, with the reason.
 //!
 //! [`claim`] judges one claim and may answer that it is too early to tell; the runner waits by it. What
 //! it once decided stays decided, whatever is recorded later. [`judge`] judges a whole run, live or read
@@ -35,7 +36,7 @@ use crate::event::Phase;
 use crate::history::History;
 use crate::invariant::Invariant;
 use crate::record::Record;
-use crate::scenario::{Claim, Scenario, Step};
+use crate::scenario::{Answers, Claim, Scenario, Step};
 use crate::time::At;
 use crate::verdict::{Axis, Finding, Judgement, Verdict};
 
@@ -87,12 +88,19 @@ pub fn judge(scenario: &Scenario, history: &History, invariants: &[&dyn Invarian
     findings.extend(ends::interruption(history));
     findings.extend(steady::shown(scenario, history));
     findings.extend(ends::broken_ground(scenario, history));
+    let unmended = ends::unmended(history);
+    let excused = |finding| match &unmended {
+        Some(unmended) => unmended.excuse(finding),
+        None => finding,
+    };
     let mut triggers = ends::triggers(history);
     for (step, what) in scenario.steps.iter().enumerate() {
         match what {
             Step::Expect(expectation) => {
                 match (View { scenario, history, observed, step }).judge(&expectation.claim) {
-                    Decision::Decided(finding) => findings.push(finding),
+                    // What must never be answered must not be answered whatever is broken.
+                    Decision::Decided(finding) if forbids(&expectation.claim) => findings.push(finding),
+                    Decision::Decided(finding) => findings.push(excused(finding)),
                     Decision::Pending(_) => unreachable!("a complete timeline decides every claim"),
                 }
             }
@@ -104,9 +112,14 @@ pub fn judge(scenario: &Scenario, history: &History, invariants: &[&dyn Invarian
     }
     findings.extend(unknown_invariants(scenario, invariants));
     findings.extend(invariants.iter().map(|invariant| rule(*invariant, scenario, history)));
-    findings.push(steady::recovered(scenario, history));
+    findings.push(excused(steady::recovered(scenario, history)));
     findings.push(ends::clean_up(history));
     Judgement { findings }
+}
+
+/// Whether a claim is about answers that no failure excuses.
+fn forbids(claim: &Claim) -> bool {
+    matches!(claim, Claim::Requests { answers: Answers::None(_), .. })
 }
 
 /// Judges a stored run again.

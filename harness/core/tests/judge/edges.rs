@@ -175,6 +175,33 @@ fn nothing_follows_from_a_fault_whose_effect_was_not_seen() {
 }
 
 #[test]
+fn a_fault_that_can_not_be_healed_is_not_held_against_the_system_and_what_was_before_is() {
+    let scenario = ScenarioBuilder::new("a/b", "t")
+        .fault("outage", stopped())
+        .expect(becomes("OPEN", outage(), 5))
+        .heal("outage")
+        .expect(becomes("CLOSED", outage(), 40))
+        .build();
+    let of = |healed| {
+        let run = [
+            phase(0, Phase::Experiment),
+            signal(0, "circuit", "CLOSED"),
+            stage(10, "outage", Stage::Injecting),
+            stage(10, "outage", Stage::InEffect),
+            signal(18, "circuit", "OPEN"),
+            stage(20, "outage", Stage::Healing),
+            stage(20, "outage", healed),
+        ];
+        let judgement = judge(&scenario, &history(run.into_iter().chain(ended(90))), &[]);
+        let expectations: Vec<_> =
+            judgement.findings.iter().filter(|f| f.claim.contains("becomes")).collect();
+        [expectations[0].verdict, expectations[1].verdict]
+    };
+    assert_eq!(of(Stage::Healed), [Verdict::Violated, Verdict::Violated]);
+    assert_eq!(of(Stage::Failed), [Verdict::Violated, Verdict::Inconclusive]);
+}
+
+#[test]
 fn a_strike_without_effect_and_a_step_left_out_are_not_green() {
     let cut = || Strike::Cut(Edge::new("hub", "opa"));
     let scenario = ScenarioBuilder::new("a/b", "t").strike("cut", cut()).build();

@@ -31,6 +31,10 @@ fn vocabulary() -> Vocabulary {
         requests: [("read".to_owned(), words(["allowed", "denied", "unavailable"]))].into(),
         invariants: named("fail-closed"),
         settings: named("breaker.opa.threshold"),
+        setting_takes: Some(|_, value| match value.parse::<u32>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err("a whole number is expected".into()),
+        }),
     }
 }
 

@@ -56,6 +56,7 @@ refused! {
     unknown_signal_of_the_steady_state: with("hub/status: healthy", "hub/stats: healthy");
     impossible_value: with("is: unhealthy", "is: OPEN");
     unknown_setting: with("breaker.opa.threshold", "breaker.opa.treshold");
+    setting_out_of_range: with("breaker.opa.threshold: ", "breaker.opa.threshold: x");
     unknown_invariant: with("fail-closed", "fail-open");
     unknown_request: with("request: read,", "request: write,");
     unknown_answer: with("none: [allowed]", "none: [alowed]");

@@ -161,6 +161,10 @@ impl<'a> Checker<'a> {
         for (key, value) in &file.settings {
             let at = self.key(key, value.referenced);
             self.known_at("setting", key, at, vocabulary.settings.keys());
+            let takes = vocabulary.setting_takes.filter(|_| vocabulary.settings.contains_key(key));
+            if let Some(Err(why)) = takes.map(|takes| takes(key, &value.value)) {
+                self.problem(Problem::at(value.referenced, why));
+            }
         }
         for name in &file.always {
             self.known("invariant", name, vocabulary.invariants.keys());
