@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{Edge, ServiceName};
 
+/// Whether a setting, named first, may have a value; why not, otherwise.
+pub type TakesSetting = fn(&str, &str) -> Result<(), String>;
+
 /// The words of a system.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
@@ -18,8 +21,8 @@ pub struct Vocabulary {
     pub invariants: BTreeMap<String, String>,
     /// The settings that scenarios may override, with a sentence each.
     pub settings: BTreeMap<String, String>,
-    /// Whether a setting may have a value; why not, otherwise. Without it every value is taken.
-    pub setting_takes: Option<fn(setting: &str, value: &str) -> Result<(), String>>,
+    /// Which values settings may have. Without it every value is taken.
+    pub setting_takes: Option<TakesSetting>,
 }
 
 /// The parts of a topology and what can be seen of them.

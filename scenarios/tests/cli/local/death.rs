@@ -1,0 +1,66 @@
+//! SIGKILL at any instant: all that the run started is gone within a second, and the next run works.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use crate::bench::{Bench, OUTAGE, SOON};
+
+/// The bench's own run, which must hold, whatever happened there before.
+fn works(bench: &Bench) {
+    let file = bench.file("edge.yaml", OUTAGE);
+    bench.run(&["heal"]).code(0);
+    bench.run(&["run", file, "--world=local", "--speed=20"]).code(0);
+    bench.assert_clean();
+}
+
+#[test]
+fn at_random_instants() {
+    const SEED: u64 = 20;
+    let mut chance = StdRng::seed_from_u64(SEED);
+    let bench = Bench::new();
+    let file = bench.file("edge.yaml", OUTAGE);
+    let mut worst = Duration::ZERO;
+    for round in 0..12 {
+        let running = bench.start(&["run", file, "--world=local", "--speed=10"]);
+        let instant = Duration::from_millis(chance.random_range(1..3_000));
+        std::thread::sleep(instant);
+        running.signal(Signal::SIGKILL);
+        // The pipes' end is the end of all that could hold them.
+        let code = running.ended().code;
+        assert_eq!(code, 128 + 9, "round {round} of seed {SEED}: it ended before {instant:?}");
+        worst = worst.max(bench.gone_within(SOON));
+    }
+    println!("the longest that anything stayed: {worst:?}");
+    works(&bench);
+}
+
+#[test]
+fn while_a_fault_is_in_effect_leaves_an_inverse_that_heal_carries_out() {
+    let bench = Bench::new();
+    let file = bench.file("frozen.yaml", OUTAGE.replace("{stop: opa}", "{pause: opa}"));
+    let mut running = bench.start(&["run", file, "--world=local", "--speed=10"]);
+    running.await_line("✗ outage: opa paused");
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.ended().code, 128 + 9);
+    bench.gone_within(SOON);
+    let journal = bench.the_run().join("undo.jsonl");
+    assert!(journal.is_file(), "what was broken stands in the journal");
+
+    let foreseen = bench.run(&["heal", "--dry-run"]).code(0);
+    assert!(
+        foreseen.out.contains("outage: opa paused: would be undone in the local world"),
+        "{}",
+        foreseen.out
+    );
+    assert!(journal.is_file());
+    let healed = bench.run(&["heal"]).code(0);
+    assert!(healed.out.contains("outage: opa paused: "), "{}", healed.out);
+    assert!(!journal.exists());
+    // What it recorded until then can be rendered.
+    let rendered = bench.run(&["report", crate::bench::text(&bench.the_run())]).code(2);
+    assert!(rendered.out.contains("its record was cut short"), "{}", rendered.out);
+    works(&bench);
+}
