@@ -12,7 +12,10 @@ use scenarios::{binding, catalogue};
 /// The timeline of a run as the lines of its record.
 fn lines(id: &str, seed: u64) -> String {
     let plan = Plan {
-        scenario: catalogue::select(id, &binding::vocabulary()).unwrap().remove(0).scenario,
+        scenario: catalogue::select(id, &binding::vocabulary())
+            .expect("it is in the catalogue")
+            .remove(0)
+            .scenario,
         world: WorldKind::Virtual,
         seed,
         speed: 1.0,
@@ -23,10 +26,10 @@ fn lines(id: &str, seed: u64) -> String {
         program: "unused".into(),
     };
     let recorder = Recorder::new(Vec::new());
-    virtual_world::run(&plan, &recorder, Parts::default()).unwrap();
+    virtual_world::run(&plan, &recorder, Parts::default()).expect("the run can be made");
     let events = recorder.into_events();
     assert!(!History::of(events.clone()).events().is_empty());
-    events.iter().map(|event| serde_json::to_string(event).unwrap() + "\n").collect()
+    events.iter().map(|event| serde_json::to_string(event).expect("an event has a line") + "\n").collect()
 }
 
 #[test]

@@ -162,7 +162,7 @@ const CONTROLS: &[Control] = &[
 ];
 
 fn plan(id: &str, settings: &[(&str, &str)]) -> Plan {
-    let entry = catalogue::select(id, &binding::vocabulary()).unwrap().remove(0);
+    let entry = catalogue::select(id, &binding::vocabulary()).expect("it is in the catalogue").remove(0);
     Plan {
         scenario: entry.scenario,
         world: WorldKind::Virtual,
@@ -181,7 +181,7 @@ fn plan(id: &str, settings: &[(&str, &str)]) -> Plan {
 
 fn judged(plan: &Plan, parts: Parts) -> Judgement {
     let recorder = Recorder::new(Vec::new());
-    virtual_world::run(plan, &recorder, parts).unwrap();
+    virtual_world::run(plan, &recorder, parts).expect("the run can be made");
     judge(&plan.scenario, &History::of(recorder.into_events()), &binding::invariants::all())
 }
 
@@ -215,15 +215,13 @@ fn outcome(control: &Control) -> Judgement {
 }
 
 fn told(findings: &[Finding]) -> String {
-    findings
-        .iter()
-        .map(|finding| format!("  {}: {} — {}\n", finding.verdict, finding.claim, finding.why))
-        .collect()
+    let line = |finding: &Finding| format!("  {}: {} — {}", finding.verdict, finding.claim, finding.why);
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn with_the_resilience_taken_out_every_scenario_is_violated() {
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for control in CONTROLS {
         let judgement = outcome(control);
         let seen = judgement
@@ -236,15 +234,15 @@ fn with_the_resilience_taken_out_every_scenario_is_violated() {
                 Without::Breaker(defect) => format!("{defect:?}"),
                 Without::Engine(defect) => format!("{defect:?}"),
             };
-            wrong += &format!(
+            wrong.push(format!(
                 "{} with {without}: nothing violated by “{}”\n{}",
                 control.scenario,
                 control.seen_by,
                 told(&judgement.findings)
-            );
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The defective breaker without a defect holds where the product's does: what a control shows is its
