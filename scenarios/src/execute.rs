@@ -136,6 +136,16 @@ impl Plan {
         settings
     }
 
+    /// The run's id.
+    fn run(&self) -> String {
+        format!("{}.{}.{}", self.scenario.id.replace('/', "."), self.world, self.stamp)
+    }
+
+    /// Where the run is stored.
+    pub fn folder(&self) -> PathBuf {
+        self.reports.join(self.run())
+    }
+
     /// The command that runs it again.
     fn replay(&self, folder: &Path) -> String {
         // What is not in the catalogue is found nowhere but in the record.
@@ -194,8 +204,7 @@ pub fn execute(
             worlds,
         });
     }
-    let run = format!("{}.{}.{}", plan.scenario.id.replace('/', "."), plan.world, plan.stamp);
-    let folder = plan.reports.join(&run);
+    let (run, folder) = (plan.run(), plan.folder());
     let header = plan.header(run, &folder);
     let store = |why| ExecuteError::Store { path: folder.join(RECORD), why };
     let first = !plan.reports.exists();
@@ -208,13 +217,14 @@ pub fn execute(
     let recorder = Recorder::new(sinks);
     let outcome = worlds::run(plan, &folder, &recorder, interrupt);
     let events = recorder.into_events();
-    if let Err(error) = outcome {
+    let outcome = match outcome {
         // Nothing ran: a folder with a header and nothing else would only be in the way.
-        if events.is_empty() {
+        Err(error) if events.is_empty() => {
             discard(plan, &folder, first);
+            return Err(error);
         }
-        return Err(error);
-    }
+        outcome => outcome,
+    };
     if let Some(failed) = file.borrow_mut().take_failure() {
         return Err(store(failed));
     }
@@ -222,6 +232,8 @@ pub fn execute(
     let judgement = judge(&plan.scenario, &history, &invariants::all());
     let record = Record { header, events: history.into_events(), cut: false };
     let written = reports::write_all(&folder, &record, &judgement).map_err(ExecuteError::Reports)?;
+    // A run that broke off has its report like any other.
+    outcome?;
     Ok(Executed { folder, record, judgement, written })
 }
 

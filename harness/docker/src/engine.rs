@@ -11,6 +11,11 @@ use bollard::models::ContainerState;
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const GREETING: Duration = Duration::from_secs(5);
+/// How often [`Engine::lost`] looks, and after how many looks in vain it is.
+const LOOK: Duration = Duration::from_secs(1);
+const IN_VAIN: u32 = 3;
+
+const NO_SOCKET: &str = "no such socket";
 
 /// How long a call that only looks or signals may take.
 pub const BRIEF: Duration = Duration::from_secs(30);
@@ -90,6 +95,29 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Completes when the engine is gone, and not only for a moment: three fresh connections in a row, a second
+    /// apart, found nobody. Says why.
+    pub async fn lost(&self) -> EngineError {
+        let mut in_vain = 0;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let found = match Docker::connect_with_host(&self.host) {
+                Ok(docker) => self.ask("answer", GREETING, docker.ping()).await,
+                Err(refusal) => Err(fault(&self.host, "connect", refusal)),
+            };
+            match found {
+                Err(error @ EngineError::Absent { .. }) => {
+                    in_vain += 1;
+                    if in_vain == IN_VAIN {
+                        return error;
+                    }
+                }
+                // One that is busy is there.
+                Ok(_) | Err(_) => in_vain = 0,
+            }
+        }
+    }
+
     /// The engine's own version, such as `20.10.24`.
     pub fn version(&self) -> &str {
         &self.version
@@ -136,7 +164,7 @@ impl Engine {
 fn fault(host: &str, what: impl Into<String>, refusal: Refusal) -> EngineError {
     let absent = |why: String, next| EngineError::Absent { host: host.to_owned(), why, next };
     if matches!(refusal, Refusal::SocketNotFoundError(_)) {
-        return absent("no such socket".into(), advice(ErrorKind::NotFound));
+        return absent(NO_SOCKET.into(), advice(ErrorKind::NotFound));
     }
     match io_kind(&refusal) {
         Some(
@@ -145,7 +173,10 @@ fn fault(host: &str, what: impl Into<String>, refusal: Refusal) -> EngineError {
             | ErrorKind::PermissionDenied
             | ErrorKind::ConnectionReset
             | ErrorKind::BrokenPipe),
-        ) => absent(kind.to_string(), advice(kind)),
+        ) => absent(
+            if kind == ErrorKind::NotFound { NO_SOCKET.into() } else { kind.to_string() },
+            advice(kind),
+        ),
         _ => EngineError::Refused { what: what.into(), refusal },
     }
 }
@@ -219,6 +250,28 @@ mod tests {
         let within = Duration::from_millis(50);
         let error = engine.ask("tell its version", within, engine.docker.version()).await.unwrap_err();
         assert!(matches!(error, EngineError::Slow { .. }), "{error:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_is_lost_only_when_it_is_gone_for_a_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("docker.sock");
+        let host = format!("unix://{}", path.display());
+        // One that accepts and says nothing is slow; it is there.
+        let mute = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let docker = Docker::connect_with_host(&host).unwrap();
+        let engine = Engine { docker, host, version: String::new() };
+        let lost = tokio::time::timeout(Duration::from_secs(60), engine.lost()).await;
+        assert!(lost.is_err(), "{lost:?}");
+
+        drop(mute);
+        for gone in ["nobody listens", "no such socket"] {
+            let too_soon = tokio::time::timeout(Duration::from_millis(2_900), engine.lost()).await;
+            assert!(too_soon.is_err(), "{gone}: {too_soon:?}");
+            let error = tokio::time::timeout(Duration::from_millis(3_100), engine.lost()).await.unwrap();
+            assert!(matches!(error, EngineError::Absent { .. }), "{gone}: {error:?}");
+            let _ = std::fs::remove_file(&path);
+        }
     }
 
     /// An engine that answers its version once and dies.

@@ -70,8 +70,8 @@ pub fn follow(engine: &Engine, container: &Container, lines: mpsc::Sender<Line>)
         (engine.clone(), container.service().to_owned(), container.name().to_owned());
     Follower(tokio::spawn(async move {
         let mut assembly = Assembly::default();
-        // The stream ends when the container does; it is taken up where it ended.
-        while engine.state(&name).await.is_ok_and(|state| state.is_some()) {
+        // The stream ends when the container does, or the engine is gone for a moment; it is taken up where it ended.
+        while engine.state(&name).await.map_or(true, |state| state.is_some()) {
             let since = assembly.last.map_or(0, |last| i32::try_from(last.as_second()).unwrap_or(i32::MAX));
             let options = options().follow(true).since(since).timestamps(true).build();
             let mut frames = engine.docker().logs(&name, Some(options));

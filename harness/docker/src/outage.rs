@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use bollard::models::ContainerState;
+use bollard::models::{ContainerState, ContainerStateStatusEnum};
 use bollard::query_parameters::{KillContainerOptionsBuilder, StopContainerOptionsBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -107,28 +107,41 @@ impl Inverse {
         container
     }
 
-    /// Undoes the outage. May be repeated: what is in service already stays as it is.
+    /// Undoes the outage. May be repeated: what is in service already stays as it is, and what somebody else is
+    /// just removing counts as gone.
     pub async fn heal(&self, engine: &Engine) -> Result<Healed, EngineError> {
         let container = self.container();
         let Some(state) = engine.state(container).await? else { return Ok(Healed::Gone) };
-        match self {
-            Self::Start { attachment, .. } => {
-                if !runs(&state) {
-                    attachment.restore(engine, container).await?;
-                    let call = engine.docker().start_container(container, None);
-                    engine.ask(format!("start {container}"), BRIEF, call).await?;
-                }
-            }
-            Self::Unpause { .. } => {
-                if state.paused == Some(true) {
-                    let call = engine.docker().unpause_container(container);
-                    engine.ask(format!("unpause {container}"), BRIEF, call).await?;
-                }
-            }
-            Self::Connect { attachment, .. } => attachment.restore(engine, container).await?,
+        match self.bring_back(engine, &state).await {
+            Ok(()) => Ok(Healed::InService),
+            Err(error) => match engine.state(container).await? {
+                Some(state) if !goes(&state) => Err(error),
+                _ => Ok(Healed::Gone),
+            },
         }
-        Ok(Healed::InService)
     }
+
+    async fn bring_back(&self, engine: &Engine, state: &ContainerState) -> Result<(), EngineError> {
+        let container = self.container();
+        match self {
+            Self::Start { attachment, .. } if !runs(state) => {
+                attachment.restore(engine, container).await?;
+                let call = engine.docker().start_container(container, None);
+                engine.ask(format!("start {container}"), BRIEF, call).await
+            }
+            Self::Unpause { .. } if state.paused == Some(true) => {
+                let call = engine.docker().unpause_container(container);
+                engine.ask(format!("unpause {container}"), BRIEF, call).await
+            }
+            Self::Connect { attachment, .. } => attachment.restore(engine, container).await,
+            Self::Start { .. } | Self::Unpause { .. } => Ok(()),
+        }
+    }
+}
+
+/// Whether it is being removed.
+fn goes(state: &ContainerState) -> bool {
+    matches!(state.status, Some(ContainerStateStatusEnum::REMOVING | ContainerStateStatusEnum::DEAD))
 }
 
 fn runs(state: &ContainerState) -> bool {

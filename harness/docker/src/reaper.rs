@@ -27,6 +27,9 @@ use crate::engine::{Engine, EngineError};
 
 const ARMED: &str = "armed";
 const LOOK_AT_OWNER: Duration = Duration::from_millis(500);
+/// How long an owner that ends in good order waits for its reaper: 1,000 × 10 ms.
+const END_LOOKS: u32 = 1_000;
+const END_LOOK: Duration = Duration::from_millis(10);
 const LOOK_FROM_AFAR: Duration = Duration::from_millis(100);
 /// A request that the owner had sent as it died may still be carried out by the engine.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -63,7 +66,7 @@ impl Watched {
 }
 
 /// The owner's end: while this lives, what carries the owner's label may live. Dropping it has the reaper remove
-/// all of that, and waits until it has.
+/// all of that, and waits until it has, for at most ten seconds.
 #[derive(Debug)]
 pub struct Reaper {
     watched: Watched,
@@ -124,8 +127,14 @@ impl Drop for Reaper {
         if let Some(mut pipe) = self.child.stdin.take() {
             let _ = pipe.write_all(&[IN_ORDER]);
         }
-        // It ends by itself: its number of passes is bounded.
-        let _ = self.child.wait();
+        for _ in 0..END_LOOKS {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            std::thread::sleep(END_LOOK);
+        }
+        // The engine is gone or very slow. The reaper goes on trying, for a bounded time, and needs nobody for it.
+        tracing::warn!(pid = self.child.id(), "the reaper is left to its work");
     }
 }
 

@@ -29,8 +29,9 @@ pub(super) fn heal(args: &Heal) -> Result<Exit, Report> {
     let root = folders::reports(args.report_dir.as_deref());
     let mut healed = Healed::default();
     block_on(async {
-        replay_all(&root, args.dry_run, &mut healed).await;
+        // What is of a dead run need not be mended before it goes.
         remove_stale(args.dry_run, &mut healed).await;
+        replay_all(&root, args.dry_run, &mut healed).await;
     })?;
     for line in &healed.done {
         out!("{line}")?;

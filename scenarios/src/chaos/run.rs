@@ -114,7 +114,13 @@ impl Session {
             }
             // Each starts when it starts.
             (_, plan.started) = stamp::now(0);
-            self.make(&plan)?;
+            if let Err(error) = self.make(&plan) {
+                self.list()?;
+                if plan.folder().exists() {
+                    note(format_args!("what was recorded: {}", shown(&plan.folder())));
+                }
+                return Err(error);
+            }
         }
         self.end(many)
     }

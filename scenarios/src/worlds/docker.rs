@@ -3,6 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
 use std::path::Path;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use dive_authz::policies;
 use dive_node::Settings;
-use futures_util::future::join;
+use futures_util::future::{Either, join, select};
 use harness_core::event::{Answer, What};
 use harness_core::fault::ServiceName;
 use harness_core::journal::Journal;
@@ -91,17 +92,34 @@ pub(super) fn run(
             executable: plan.program.clone(),
             toxiproxy: recipe(TOXIPROXY)?,
         };
-        let world = DockerWorld::new(DockerDive::new(plan, engine)?, config, journal.clone())?;
+        let world = DockerWorld::new(DockerDive::new(plan, engine.clone())?, config, journal.clone())?;
         for fault in plan.scenario.faults.values() {
             world.supports(fault)?;
         }
+        let lost = OnceCell::new();
+        let interrupt = async {
+            match select(pin!(interrupt), pin!(engine.lost())).await {
+                Either::Left((reason, _)) => reason,
+                Either::Right((error, _)) => lost.get_or_init(|| went_away(error)).to_string(),
+            }
+        };
         runner::run(&world, &plan.scenario, recorder, interrupt).await;
         drop(world);
         if let Ok(journal) = Rc::try_unwrap(journal) {
             journal.into_inner().close().map_err(store)?;
         }
-        Ok(())
+        lost.into_inner().map_or(Ok(()), |error| Err(error.into()))
     })
+}
+
+/// What is told when the engine ends before the run.
+fn went_away(error: EngineError) -> WorldError {
+    let problem = match error {
+        EngineError::Absent { host, why, .. } => format!("no Docker engine at {host} any more: {why}"),
+        error => error.to_string(),
+    };
+    let next_step = "start it again; `chaos heal` then removes what this run had to leave behind".into();
+    WorldError::Ground { problem, next_step }
 }
 
 /// A hub and its policy engine, each a container.
