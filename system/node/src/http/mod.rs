@@ -45,15 +45,18 @@ pub(crate) struct SourceIp(pub(crate) Arc<str>);
 
 /// All routes of a node.
 pub(crate) fn router(parts: Arc<Parts>) -> Router {
-    let health = Router::new()
-        .route("/health", get(health::summary))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/health/detailed", get(health::detailed));
-    let api = health.clone().route("/authorize", post(authorize::authorize));
-    Router::new()
-        .nest("/api", api)
-        .merge(health)
+    // Spelled out rather than nested: a nested router cuts every request's path anew.
+    let with_health = |router: Router<_>, prefix: &str| {
+        router
+            .route(&format!("{prefix}/health"), get(health::summary))
+            .route(&format!("{prefix}/health/live"), get(health::live))
+            .route(&format!("{prefix}/health/ready"), get(health::ready))
+            .route(&format!("{prefix}/health/detailed"), get(health::detailed))
+    };
+    ["", "/api"]
+        .into_iter()
+        .fold(Router::new(), with_health)
+        .route("/api/authorize", post(authorize::authorize))
         .route("/metrics", get(metrics))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)

@@ -9,6 +9,7 @@ mod family;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -57,6 +58,8 @@ pub(crate) struct Metrics {
     denials: Family<One, Counter>,
     cache_operations: Family<Two, Counter>,
     cache_hit_rate: Family<One, Ratio>,
+    decision_look_ups: LookUps,
+    token_look_ups: LookUps,
     cache_size: Family<One, Gauge>,
     cache_evictions: Family<One, Counter>,
     audit_entries: Family<One, Counter>,
@@ -73,6 +76,8 @@ impl Metrics {
         let labels = labels.map(|(name, value)| (name.into(), value.to_owned().into()));
         let registry = Registry::with_prefix_and_labels("dive_v3", labels.into_iter());
         let (counter, gauge) = (MetricType::Counter, MetricType::Gauge);
+        let cache_operations =
+            Family::new("cache_operations", "Look-ups in a cache", counter, Counter::default);
         let mut metrics = Self {
             registry,
             breaker_state: Family::new(
@@ -117,12 +122,9 @@ impl Metrics {
                 counter,
                 Counter::default,
             ),
-            cache_operations: Family::new(
-                "cache_operations",
-                "Look-ups in a cache",
-                counter,
-                Counter::default,
-            ),
+            decision_look_ups: LookUps::new(Cache::Decision, &cache_operations),
+            token_look_ups: LookUps::new(Cache::Token, &cache_operations),
+            cache_operations,
             cache_hit_rate: Family::new(
                 "cache_hit_rate",
                 "Share of look-ups that found something, since the start",
@@ -201,9 +203,6 @@ impl Metrics {
         for cache in [Cache::Decision, Cache::Token] {
             self.cache_size.with(&[("cache_type", cache.name())], |_| ());
             self.cache_evictions.with(&[("cache_type", cache.name())], |_| ());
-            for hit in ["true", "false"] {
-                self.cache_operations.with(&[("cache_type", cache.name()), ("hit", hit)], |_| ());
-            }
         }
     }
 
@@ -315,11 +314,32 @@ impl Metrics {
     }
 
     fn record_look_up(&self, cache: Cache, hit: bool) {
-        let labels = |hit| [("cache_type", cache.name()), ("hit", hit)];
-        self.cache_operations.with(&labels(if hit { "true" } else { "false" }), Counter::inc);
-        let hits = self.cache_operations.with(&labels("true"), Counter::get) as f64;
-        let misses = self.cache_operations.with(&labels("false"), Counter::get) as f64;
-        self.cache_hit_rate.with(&[("cache_type", cache.name())], |gauge| gauge.set(hits / (hits + misses)));
+        let look_ups = match cache {
+            Cache::Decision => &self.decision_look_ups,
+            Cache::Token => &self.token_look_ups,
+        };
+        look_ups.record(hit, || self.cache_hit_rate.with(&[("cache_type", cache.name())], Ratio::clone));
+    }
+}
+
+/// The look-ups in one cache, kept at hand: every request makes several.
+struct LookUps {
+    hits: Counter,
+    misses: Counter,
+    /// There is no rate before the first look-up.
+    rate: OnceLock<Ratio>,
+}
+
+impl LookUps {
+    fn new(cache: Cache, operations: &Family<Two, Counter>) -> Self {
+        let counter = |hit| operations.with(&[("cache_type", cache.name()), ("hit", hit)], Counter::clone);
+        Self { hits: counter("true"), misses: counter("false"), rate: OnceLock::new() }
+    }
+
+    fn record(&self, hit: bool, rate: impl FnOnce() -> Ratio) {
+        if hit { &self.hits } else { &self.misses }.inc();
+        let (hits, misses) = (self.hits.get() as f64, self.misses.get() as f64);
+        self.rate.get_or_init(rate).set(hits / (hits + misses));
     }
 }
 
