@@ -41,6 +41,7 @@ impl View<'_> {
             }
             Claim::Stays { signal, values, window } => windows::decide(self, claim, window, |reach| {
                 let shown = stays::shown(self.history.signal(signal), values, reach);
+                let shown = self.unless_carried_over_unseen(signal, reach, shown);
                 self.unless_stalled(self.unless_blind(signal, reach, shown))
             }),
             Claim::Turns { signal, value, at_least, at_most, window } => {
@@ -79,6 +80,21 @@ impl View<'_> {
                 None => windows::Shown::Broken(why, at),
             },
             shown => shown,
+        }
+    }
+
+    /// A value from before the window is in force in it only as far as somebody looked.
+    fn unless_carried_over_unseen(
+        &self,
+        signal: &str,
+        reach: &windows::Reach,
+        shown: windows::Shown,
+    ) -> windows::Shown {
+        match (shown, self.blindness(signal, reach.perhaps())) {
+            (windows::Shown::Broken(_, at), Some(blind)) if at == Span::exactly(reach.surely().lo) => {
+                windows::Shown::Unclear(blind)
+            }
+            (shown, _) => shown,
         }
     }
 
