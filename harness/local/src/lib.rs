@@ -21,6 +21,7 @@
 //! | `edge`, `effect`, [`canary`] | breaking an edge; what shows it; a harmless exchange |
 //! | [`ports`], [`listener`] | ports that stay a service's own; who listens where |
 //! | [`reaper`], [`deathwatch`], [`procfs`] | nothing outlives its owner, however it ends |
+//! | [`leftovers`] | what is left should the reaper have met its end too |
 //! | [`undo`] | how another process undoes a fault |
 //! | [`clock`], [`heartbeat`] | system time; whether the machine kept going |
 //!
@@ -36,6 +37,7 @@ pub mod deathwatch;
 mod edge;
 mod effect;
 pub mod heartbeat;
+pub mod leftovers;
 pub mod lines;
 pub mod listener;
 pub mod ports;

@@ -51,15 +51,21 @@ impl ProcessId {
 /// # Errors
 /// When `/proc` can't be listed.
 pub fn marked(mark: &str) -> io::Result<Vec<ProcessId>> {
-    let wanted = format!("{MARK}={mark}");
+    let all = all_marked()?.into_iter();
+    Ok(all.filter(|(_, found)| found == mark).map(|(process, _)| process).collect())
+}
+
+/// The living processes whose environment has [`MARK`], with what it is set to.
+pub(crate) fn all_marked() -> io::Result<Vec<(ProcessId, String)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         // Another user's process, or one that ended meanwhile, can't be read and is not ours.
         let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { continue };
-        if environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()) {
-            found.extend(ProcessId::of(pid).filter(|process| process.is_alive()));
-        }
+        let mut variables = environment.split(|byte| *byte == 0).filter_map(|line| str::from_utf8(line).ok());
+        let mark = variables.find_map(|line| line.strip_prefix(MARK)?.strip_prefix('='));
+        let process = mark.and_then(|_| ProcessId::of(pid)).filter(|process| process.is_alive());
+        found.extend(process.zip(mark.map(str::to_owned)));
     }
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! The world of processes: [`LocalWorld`].
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::clock::Clock;
 use crate::deathwatch::WatcherCommand;
 use crate::effect::means;
 use crate::heartbeat::Heartbeat;
+use crate::leftovers::folder_of;
 use crate::lines::{LogLine, UNREAD};
 use crate::reaper::Reaper;
 use crate::service::Crew;
@@ -138,13 +140,16 @@ impl<S: LocalSystem> LocalWorld<S> {
     }
 
     fn lay_ground(&self) -> Result<Rc<Ground>, WorldError> {
-        let scratch = tempfile::Builder::new().prefix("chaos-").tempdir();
-        let scratch = scratch.map_err(|error| no_ground("no folder to work in can be made", &error))?;
-        let reaper = Reaper::arm(&self.config.reaper, &mark(&self.owner)).and_then(|reaper| {
-            reaper.folder_made(scratch.path())?;
+        let mark = mark(&self.owner);
+        let scratch = folder_of(&mark);
+        let reaper = Reaper::arm(&self.config.reaper, &mark).and_then(|reaper| {
+            // Before it is made: there is no instant at which nobody would remove it.
+            reaper.folder_made(&scratch)?;
             Ok(Rc::new(reaper))
         });
         let reaper = reaper.map_err(|error| no_ground("the reaper can't be started", &error))?;
+        let scratch =
+            make_folder(&scratch).map_err(|error| no_ground("no folder to work in can be made", &error))?;
         let network = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("network")
@@ -352,6 +357,12 @@ impl Ground {
         }
         left
     }
+}
+
+/// Makes exactly this folder, which must not exist yet.
+fn make_folder(folder: &Path) -> std::io::Result<TempDir> {
+    let (place, name) = folder.parent().zip(folder.file_name()).ok_or(std::io::ErrorKind::InvalidInput)?;
+    tempfile::Builder::new().prefix(name).rand_bytes(0).tempdir_in(place)
 }
 
 /// A mark for the processes of one world, unlike that of any other.

@@ -8,6 +8,7 @@ use harness_core::owner::Owner;
 use harness_core::world::{WorldError, WorldKind};
 use harness_docker::cleanup::Removed;
 use harness_docker::{Engine, EngineError, cleanup};
+use harness_local::leftovers::leftovers;
 use miette::Report;
 
 use super::args::Heal;
@@ -30,6 +31,7 @@ pub(super) fn heal(args: &Heal) -> Result<Exit, Report> {
     let mut healed = Healed::default();
     block_on(async {
         // What is of a dead run need not be mended before it goes.
+        end_leftovers(args.dry_run, &mut healed);
         remove_stale(args.dry_run, &mut healed).await;
         replay_all(&root, args.dry_run, &mut healed).await;
     })?;
@@ -153,6 +155,25 @@ async fn remove_stale(dry_run: bool, healed: &mut Healed) {
         Ok(lines) => healed.done.extend(lines),
         Err(EngineError::Absent { .. }) => {}
         Err(error) => healed.left.push(error.to_string()),
+    }
+}
+
+/// Ends processes and removes scratch folders of owners that are dead, as are their reapers.
+fn end_leftovers(dry_run: bool, healed: &mut Healed) {
+    let left = match leftovers() {
+        Ok(left) => left,
+        Err(error) => {
+            return healed.left.push(format!("processes and folders can't be looked through: {error}"));
+        }
+    };
+    for leftover in left {
+        // Its command line is gone with it.
+        let told = leftover.to_string();
+        match if dry_run { Ok(()) } else { leftover.remove() } {
+            Ok(()) if dry_run => healed.done.push(format!("{told}: would be removed")),
+            Ok(()) => healed.done.push(format!("{told}: removed")),
+            Err(error) => healed.left.push(format!("{told}: {error}")),
+        }
     }
 }
 

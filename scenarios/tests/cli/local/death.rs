@@ -64,3 +64,34 @@ fn while_a_fault_is_in_effect_leaves_an_inverse_that_heal_carries_out() {
     assert!(rendered.out.contains("its record was cut short"), "{}", rendered.out);
     works(&bench);
 }
+
+/// The out-of-memory killer takes whom it likes: here the run and its reaper.
+#[test]
+fn together_with_the_reaper_leaves_what_heal_removes() {
+    let bench = Bench::new();
+    let file = bench.file("edge.yaml", OUTAGE);
+    let mut running = bench.start(&["run", file, "--world=local", "--speed=10"]);
+    running.await_line("✗ outage: opa stopped");
+    let reaper = bench.left().into_iter().find(|line| line.contains("serve reaper")).unwrap();
+    let reaper = nix::unistd::Pid::from_raw(reaper.split(' ').nth(1).unwrap().parse().unwrap());
+    // Stopped first, so that it has no instant between the two deaths.
+    nix::sys::signal::kill(reaper, Signal::SIGSTOP).unwrap();
+    running.signal(Signal::SIGKILL);
+    nix::sys::signal::kill(reaper, Signal::SIGKILL).unwrap();
+    assert_eq!(running.ended().code, 128 + 9);
+    let left = bench.left();
+    assert!(left.iter().any(|line| line.contains("serve node")), "{left:?}");
+    assert!(left.iter().any(|line| line.contains("tmp/chaos-")), "{left:?}");
+
+    let foreseen = bench.run(&["heal", "--dry-run"]).code(0);
+    assert!(
+        foreseen.out.contains("serve node --config") || foreseen.out.contains("serve node)"),
+        "{}",
+        foreseen.out
+    );
+    assert_eq!(bench.left(), left, "a dry run removes nothing");
+    let healed = bench.run(&["heal"]).code(0);
+    assert!(healed.out.contains("folder ") && healed.out.contains(": removed"), "{}", healed.out);
+    bench.gone_within(SOON);
+    works(&bench);
+}
