@@ -1,6 +1,7 @@
 //! One service in one container.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -50,6 +51,16 @@ pub enum Ready {
     Log(String),
     /// It runs; nothing more is asked.
     Running,
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { port, path } => write!(f, "GET {path} on port {port} answered by 200"),
+            Self::Log(text) => write!(f, "\"{text}\" in its log"),
+            Self::Running => f.write_str("it running"),
+        }
+    }
 }
 
 impl ContainerSpec {
@@ -147,7 +158,7 @@ pub enum StartError {
         log: logs::Tail,
     },
     /// It runs and did not show the sign.
-    #[error("{service} was not ready within {within:?}, waiting for {sign:?}{log}")]
+    #[error("{service} was not ready within {within:?}, waiting for {sign}{log}")]
     NotReady {
         /// The service.
         service: String,

@@ -45,7 +45,7 @@ pub(super) fn not_started(error: StartError) -> WorldError {
             WorldError::NotReady { service, why, log: log.into_lines() }
         }
         StartError::NotReady { service, sign, within, log } => {
-            let why = format!("it runs, and {sign:?} did not show within {within:?}");
+            let why = format!("it runs, and this did not show within {within:?}: {sign}");
             WorldError::NotReady { service, why, log: log.into_lines() }
         }
         StartError::NoPort { service } => WorldError::Ground {
