@@ -26,7 +26,9 @@ impl Weighed<'_> {
             exchanges.iter().filter(|exchange| answered(exchange) && surely(reach, exchange.at)).collect();
         let maybe = || exchanges.iter().filter(|exchange| answered(exchange) && perhaps(reach, exchange.at));
 
-        if let Some(offender) = inside.iter().find(|exchange| self.offends(exchange)) {
+        // What was recorded before everything up to it was observed must not hide an earlier finding.
+        let observed = |exchange: &Exchange| reach.complete || exchange.at.hi < reach.observed;
+        if let Some(offender) = inside.iter().find(|exchange| observed(exchange) && self.offends(exchange)) {
             return Shown::Broken(told(offender), offender.at);
         }
         // The limit's end, where it comes before the answer, is what lies in the window.

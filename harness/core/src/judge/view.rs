@@ -83,17 +83,16 @@ impl View<'_> {
         }
     }
 
-    /// A value from before the window is in force in it only as far as somebody looked.
+    /// A value from before the window is in force in it if somebody could look when it began.
     fn unless_carried_over_unseen(
         &self,
         signal: &str,
         reach: &windows::Reach,
         shown: windows::Shown,
     ) -> windows::Shown {
-        match (shown, self.blindness(signal, reach.perhaps())) {
-            (windows::Shown::Broken(_, at), Some(blind)) if at == Span::exactly(reach.surely().lo) => {
-                windows::Shown::Unclear(blind)
-            }
+        let beginning = Span::exactly(reach.surely().lo);
+        match (shown, self.blindness(signal, beginning)) {
+            (windows::Shown::Broken(_, at), Some(blind)) if at == beginning => windows::Shown::Unclear(blind),
             (shown, _) => shown,
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use harness_core::history::History;
+use harness_core::event::Phase;
+use harness_core::history::{Exchange, History};
 use harness_core::invariant::{Invariant, Ruling};
 use harness_core::scenario::Scenario;
 use harness_core::time::At;
@@ -29,6 +30,9 @@ fn time_to_live(classification: &str) -> Duration {
     })
 }
 
+/// What the witnesses tell of the last moments is not read before the topology is taken down.
+const UNREAD: Duration = Duration::from_secs(10);
+
 /// What clocks and pipes of different processes may add, in system time.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -53,9 +57,9 @@ impl Invariant for FailClosed {
             }
         }
         let mut allows = 0;
-        for exchange in
-            history.loads().flat_map(|(_, exchanges)| exchanges).filter(|e| e.answer.class == "allowed")
-        {
+        let end = history.phase(Phase::CleanUp).unwrap_or(history.last_instant()).saturating_sub(UNREAD);
+        let judged = |exchange: &&Exchange| exchange.answer.class == "allowed" && exchange.at.hi <= end;
+        for exchange in history.loads().flat_map(|(_, exchanges)| exchanges).filter(judged) {
             allows += 1;
             let id = exchange.answer.detail.get("request").map_or("", String::as_str);
             let Some((input, classification)) = inputs.get(id) else {
@@ -86,6 +90,7 @@ impl Invariant for FailClosed {
 
 #[cfg(test)]
 mod tests {
+    use harness_core::event::What;
     use harness_core::verdict::Verdict;
 
     use super::super::histories::{at, fact, history, request};
@@ -101,6 +106,7 @@ mod tests {
         let told = [("request", "r1"), ("input", "i1"), ("classification", classification)];
         events.push((at(100), fact("hub", "decision", &told)));
         events.push((at(100), request("allowed", "r1")));
+        events.push((at(200), What::Note { text: "the end is not so near".into() }));
         FailClosed.judge(&Scenario::named("a/b"), &history(events)).verdict
     }
 
