@@ -20,7 +20,7 @@ pub(super) struct VerifiedTokens {
 
 impl VerifiedTokens {
     pub(super) fn new(capacity: NonZeroUsize, events: Arc<Events>) -> Self {
-        Self { tokens: Mutex::new(LruCache::new(capacity)), capacity: capacity.get(), events }
+        Self { tokens: Mutex::new(LruCache::sparse(capacity)), capacity: capacity.get(), events }
     }
 
     /// What this very token said when it was verified.
