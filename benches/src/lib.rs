@@ -18,6 +18,10 @@ pub mod program;
 pub mod race;
 pub mod serve;
 
+/// The allocator of every bench, as of the programs that ship.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Whether figures are wanted: under `cargo bench`. Otherwise each bench runs once, to show that it runs.
 pub fn measuring() -> bool {
     std::env::args().any(|argument| argument == "--bench")
