@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bollard::models::PortBinding;
+use harness_local::Canary;
 use serde::{Deserialize, Serialize};
-use testcontainers::core::wait::HttpWaitStrategy;
 use testcontainers::core::{Host, IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt, TestcontainersError};
@@ -238,7 +238,7 @@ pub(crate) async fn start(
     loop {
         let published = choose_ports(spec)?;
         let request = request(spec, &name, network, labels, &published);
-        match until_ready(engine, spec, &name, network, request).await {
+        match until_ready(engine, spec, &name, network, request, &published).await {
             Ok(attachment) => {
                 return Ok(Container { service: spec.service.clone(), name, attachment, published });
             }
@@ -307,21 +307,22 @@ fn request(
     request
 }
 
+/// An HTTP answer is awaited by [`healthy`]: testcontainers asks the gateway of the default network wherever it
+/// takes itself to be in a container, and nothing is published there.
 fn wait_for(sign: &Ready) -> WaitFor {
     match sign {
-        Ready::Running => WaitFor::Nothing,
+        Ready::Running | Ready::Http { .. } => WaitFor::Nothing,
         Ready::Log(text) => WaitFor::message_on_either_std(text),
-        Ready::Http { port, path } => {
-            // The proxy of the environment must not stand between us and our own loopback.
-            let client = reqwest::Client::builder().no_proxy().timeout(READY_ANSWER).build();
-            WaitFor::http(
-                HttpWaitStrategy::new(path)
-                    .with_client(client.expect("a client without TLS and proxies is always built"))
-                    .with_port(port.tcp())
-                    .with_expected_status_code(200_u16)
-                    .with_poll_interval(READY_POLL),
-            )
-        }
+    }
+}
+
+/// Returns when the sign of health is there, if it is one that is asked for.
+async fn healthy(sign: &Ready, published: &BTreeMap<u16, u16>) {
+    let Ready::Http { port, path } = sign else { return };
+    let Some(host) = published.get(port) else { return std::future::pending().await };
+    let (canary, address) = (Canary::Http(path.clone()), SocketAddr::from((Ipv4Addr::LOCALHOST, *host)));
+    while canary.send(address, 0, READY_ANSWER).await.answer().and_then(|heard| heard.status) != Some(200) {
+        tokio::time::sleep(READY_POLL).await;
     }
 }
 
@@ -331,6 +332,7 @@ async fn until_ready(
     name: &str,
     network: &str,
     request: ContainerRequest<GenericImage>,
+    published: &BTreeMap<u16, u16>,
 ) -> Result<Attachment, StartError> {
     let service = || spec.service.clone();
     let ended = async |code| StartError::Ended {
@@ -338,21 +340,22 @@ async fn until_ready(
         code,
         log: logs::tail(engine, name, LOG_TAIL).await,
     };
-    let starting = request.start();
-    tokio::pin!(starting);
+    let mut starting = Box::pin(async {
+        let container = request.start().await?;
+        // Its `Drop` would remove the container, and only while a runtime lives. The owner label and
+        // the reaper do that, whatever becomes of this process.
+        std::mem::forget(container);
+        healthy(&spec.ready, published).await;
+        Ok(())
+    });
     tokio::select! {
         biased;
         started = &mut starting => match started {
-            Ok(container) => {
-                // Its `Drop` would remove the container, and only while a runtime lives. The owner label and
-                // the reaper do that, whatever becomes of this process.
-                std::mem::forget(container);
-                match attached(engine, name, network).await? {
-                    Some(attachment) => Ok(attachment),
-                    // It has no address any more.
-                    None => Err(ended(exit(engine, name).await?).await),
-                }
-            }
+            Ok(()) => match attached(engine, name, network).await? {
+                Some(attachment) => Ok(attachment),
+                // It has no address any more.
+                None => Err(ended(exit(engine, name).await?).await),
+            },
             Err(why) => Err(StartError::Refused {
                 service: service(),
                 image: spec.image.clone(),
