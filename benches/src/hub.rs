@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dive_authz::{Decision, Input, Resource};
+use dive_authz::{Decision, Input};
 use dive_node::audit::AuditEntry;
 use dive_node::event::NodeEvent;
 use dive_node::ports::{
-    Audit, EngineError, EventSink, IssuerRegistry, PolicyEngine, Ports, ProbeError, ResourceStore,
-    StoreError, TrustedIssuer,
+    Audit, EngineError, EventSink, IdentityProvider, IssuerRegistry, PolicyEngine, Ports, ProbeError,
+    ResourceStore, StoreError, StoredResource, TrustedIssuer,
 };
 use jsonwebtoken::jwk::JwkSet;
 use scenarios::binding::kit::Kit;
@@ -23,7 +23,10 @@ impl IssuerRegistry for Memory {
     async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
         Ok(self.0.issuer(issuer))
     }
+}
 
+#[async_trait]
+impl IdentityProvider for Memory {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
         self.0.keys(&issuer.issuer).ok_or_else(|| StoreError("no such issuer".into()))
     }
@@ -31,8 +34,17 @@ impl IssuerRegistry for Memory {
 
 #[async_trait]
 impl ResourceStore for Memory {
-    async fn metadata(&self, resource_id: &str) -> Result<Option<Arc<Resource>>, StoreError> {
+    async fn resource(&self, resource_id: &str) -> Result<Option<Arc<StoredResource>>, StoreError> {
         Ok(self.0.resource(resource_id))
+    }
+
+    async fn search(
+        &self,
+        _text: &str,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        Err(StoreError("this store does not search".to_owned()))
     }
 }
 
@@ -68,5 +80,5 @@ impl PolicyEngine for Embedded {
 /// A hub's ports, with this policy engine and this listener to its events.
 pub fn ports(kit: &Arc<Kit>, engine: Arc<dyn PolicyEngine>, events: Arc<dyn EventSink>) -> Ports {
     let memory = Arc::new(Memory(kit.clone()));
-    Ports::new(engine, memory.clone(), memory.clone(), memory, events)
+    Ports::new(engine, memory.clone(), memory.clone(), memory.clone(), memory, events)
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use coalition::{Coalition, CoalitionError, HUB_TENANT};
-use dive_authz::{Input, Resource};
-use dive_node::ports::TrustedIssuer;
+use dive_authz::Input;
+use dive_node::ports::{StoredResource, TrustedIssuer};
 use jsonwebtoken::jwk::JwkSet;
 use thiserror::Error;
 
@@ -22,7 +22,7 @@ pub struct Kit {
     coalition: Coalition,
     engine: Authz,
     issuers: BTreeMap<String, (TrustedIssuer, JwkSet)>,
-    resources: BTreeMap<String, Arc<Resource>>,
+    resources: BTreeMap<String, Arc<StoredResource>>,
     callers: Callers,
 }
 
@@ -74,13 +74,17 @@ impl Kit {
             Authz::new(coalition.policy_data()).map_err(|error| KitError::Policies(error.to_string()))?;
         let mut issuers = BTreeMap::new();
         for tenant in coalition.tenants().iter().filter(|tenant| tenant.trusted) {
-            let issuer = TrustedIssuer { issuer: tenant.issuer(), tenant: tenant.name.to_owned() };
+            let issuer =
+                TrustedIssuer { issuer: tenant.issuer(), tenant: tenant.name.to_owned(), keys_url: None };
             issuers.insert(issuer.issuer.clone(), (issuer, serde_json::from_value(tenant.jwks())?));
         }
         let resources = coalition
             .resources()
             .iter()
-            .map(|resource| (resource.resource_id.clone(), Arc::new(resource.clone())))
+            .map(|metadata| {
+                let stored = StoredResource { metadata: metadata.clone(), object: None };
+                (metadata.resource_id.clone(), Arc::new(stored))
+            })
             .collect();
         let now = i64::try_from(second).unwrap_or(i64::MAX);
         let current_time = jiff::Timestamp::from_second(now).unwrap_or_default().to_string();
@@ -119,8 +123,8 @@ impl Kit {
         self.issuers.get(issuer).map(|(_, keys)| keys.clone())
     }
 
-    /// A resource's metadata.
-    pub fn resource(&self, id: &str) -> Option<Arc<Resource>> {
+    /// A resource as it is stored.
+    pub fn resource(&self, id: &str) -> Option<Arc<StoredResource>> {
         self.resources.get(id).cloned()
     }
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dive_authz::{Action, Context, Decision, Input, Reason};
+use dive_authz::{Action, Context, Decision, Input, Reason, Resource};
 use dive_resilience::{Caller, Outcome, Rejected};
 use dive_runtime::Runtime;
 
@@ -132,7 +132,7 @@ impl Enforcement {
             Err(why) => return Verdict::Unauthenticated(why),
         };
         let token = trace.token.insert(token);
-        let metadata = self.resources.metadata(ask.resource_id);
+        let metadata = self.resources.resource(ask.resource_id);
         let resource = match self.runtime.timeout(self.resources_timeout, metadata).await {
             Ok(Ok(Some(resource))) => resource,
             Ok(Ok(None)) => return Verdict::NoSuchResource,
@@ -143,7 +143,8 @@ impl Enforcement {
         let input = trace.input.insert(Input {
             subject: token.subject.clone(),
             action: Action { operation: ask.operation.to_owned() },
-            resource: (*resource).clone(),
+            // Integrity is found out here; what a store says about it is worth nothing.
+            resource: Resource { ztdf: None, ..resource.metadata.clone() },
             context: Context {
                 // Filled in only when the engine is asked: it is no part of the question's place.
                 current_time: String::new(),

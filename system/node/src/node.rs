@@ -54,7 +54,18 @@ impl Node {
     /// # Errors
     /// [`NodeError`] when the ports do not fit together.
     pub fn new(settings: Settings, ports: Ports, runtime: Arc<dyn Runtime>) -> Result<Self, NodeError> {
-        let Ports { engine, issuers, resources, audit, events: sink, mut probes, breakers, process } = ports;
+        let Ports {
+            engine,
+            issuers,
+            identity,
+            resources,
+            audit,
+            events: sink,
+            mut probes,
+            breakers,
+            process,
+            ..
+        } = ports;
         if probes.contains_key(&Dependency::Opa) {
             return Err(NodeError::ProbeNotWanted(Dependency::Opa));
         }
@@ -73,12 +84,13 @@ impl Node {
             guarded.into_iter().map(|dependency| (dependency, circuit(dependency))).collect();
         let board = Arc::new(HealthBoard::new(probes.keys().copied(), Arc::clone(&events)));
         let decisions = Arc::new(Decisions::new(settings.cache, Arc::clone(&runtime), Arc::clone(&events)));
-        let verifier = Verifier::new(&settings.token, issuers, Arc::clone(&runtime), Arc::clone(&events));
+        let verifier =
+            Verifier::new(&settings.token, issuers, identity, Arc::clone(&runtime), Arc::clone(&events));
         let enforcement = Enforcement {
             tenant: Arc::clone(&settings.node.tenant),
             instance: Arc::clone(&settings.node.instance),
             engine_timeout: settings.opa.timeout,
-            resources_timeout: settings.resources_timeout,
+            resources_timeout: settings.resources.timeout,
             audit_timeout: settings.audit.timeout,
             verifier,
             resources,

@@ -24,8 +24,8 @@ use tower::ServiceExt as _;
 use crate::audit::AuditEntry;
 use crate::event::NodeEvent;
 use crate::ports::{
-    Audit, EngineError, EventSink, IssuerRegistry, PolicyEngine, ProbeError, ResourceStore, StoreError,
-    TrustedIssuer,
+    Audit, EngineError, EventSink, IdentityProvider, IssuerRegistry, PolicyEngine, ProbeError, ResourceStore,
+    StoreError, StoredResource, TrustedIssuer,
 };
 use crate::{Dependency, Node, Ports, Settings};
 
@@ -235,9 +235,16 @@ impl IssuerRegistry for FakeIssuers {
     async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
         self.entries_read.fetch_add(1, Ordering::Relaxed);
         let known = self.trusted.lock().contains_key(issuer);
-        self.read(known.then(|| TrustedIssuer { issuer: issuer.to_owned(), tenant: "USA".to_owned() }))
+        self.read(known.then(|| TrustedIssuer {
+            issuer: issuer.to_owned(),
+            tenant: "USA".to_owned(),
+            keys_url: None,
+        }))
     }
+}
 
+#[async_trait]
+impl IdentityProvider for FakeIssuers {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
         self.keys_read.fetch_add(1, Ordering::Relaxed);
         let keys = self.trusted.lock().get(&issuer.issuer).cloned();
@@ -252,7 +259,7 @@ pub(crate) struct FakeResources {
 
 #[async_trait]
 impl ResourceStore for FakeResources {
-    async fn metadata(&self, resource_id: &str) -> Result<Option<Arc<Resource>>, StoreError> {
+    async fn resource(&self, resource_id: &str) -> Result<Option<Arc<StoredResource>>, StoreError> {
         if *self.away.lock() {
             return Err(StoreError("away".to_owned()));
         }
@@ -261,12 +268,22 @@ impl ResourceStore for FakeResources {
             "open-1" => "UNCLASSIFIED",
             _ => return Ok(None),
         };
-        Ok(Some(Arc::new(Resource {
+        let metadata = Resource {
             resource_id: resource_id.to_owned(),
             classification: Some(classification.to_owned()),
             releasability_to: Some(vec!["USA".to_owned()]),
             ..Resource::default()
-        })))
+        };
+        Ok(Some(Arc::new(StoredResource { metadata, object: None })))
+    }
+
+    async fn search(
+        &self,
+        _text: &str,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        Err(StoreError("this store does not search".to_owned()))
     }
 }
 
@@ -358,8 +375,14 @@ impl World {
         let audit = Arc::new(FakeAudit::default());
         let events = Arc::new(Recorded::default());
         *events.clock.lock() = Some(Arc::clone(&runtime));
-        let mut ports =
-            Ports::new(engine.clone(), issuers.clone(), resources.clone(), audit.clone(), events.clone());
+        let mut ports = Ports::new(
+            engine.clone(),
+            issuers.clone(),
+            issuers.clone(),
+            resources.clone(),
+            audit.clone(),
+            events.clone(),
+        );
         change(&mut ports);
         let node = Node::new(settings.clone(), ports, runtime.clone()).unwrap();
         Self { runtime, engine, issuers, resources, audit, events, node }

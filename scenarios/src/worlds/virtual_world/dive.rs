@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use dive_authz::Resource;
 use dive_node::audit::AuditEntry;
-use dive_node::ports::{Audit, IssuerRegistry, Ports, ResourceStore, StoreError, TrustedIssuer};
+use dive_node::ports::{
+    Audit, IdentityProvider, IssuerRegistry, Ports, ResourceStore, StoreError, StoredResource, TrustedIssuer,
+};
 use dive_node::{Dependency, Node as DiveNode, Settings};
 use dive_runtime::Runtime;
 use futures_util::future::join;
@@ -95,7 +96,7 @@ impl VirtualDive {
         }
         let store = Arc::new(Store { kit: self.kit.clone(), feed: self.feed.clone() });
         let events = Arc::new(NodeFeed(HUB, self.feed.clone()));
-        let mut ports = Ports::new(engine, store.clone(), store.clone(), store, events);
+        let mut ports = Ports::new(engine, store.clone(), store.clone(), store.clone(), store, events);
         if let Some(breakers) = &self.parts.breakers {
             ports.breakers = breakers(node);
         }
@@ -213,7 +214,10 @@ impl IssuerRegistry for Store {
     async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
         Ok(self.kit.issuer(issuer))
     }
+}
 
+#[async_trait]
+impl IdentityProvider for Store {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<jsonwebtoken::jwk::JwkSet, StoreError> {
         self.kit.keys(&issuer.issuer).ok_or_else(|| StoreError("no such issuer".into()))
     }
@@ -221,8 +225,17 @@ impl IssuerRegistry for Store {
 
 #[async_trait]
 impl ResourceStore for Store {
-    async fn metadata(&self, resource_id: &str) -> Result<Option<Arc<Resource>>, StoreError> {
+    async fn resource(&self, resource_id: &str) -> Result<Option<Arc<StoredResource>>, StoreError> {
         Ok(self.kit.resource(resource_id))
+    }
+
+    async fn search(
+        &self,
+        _text: &str,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        Err(StoreError("this store does not search".to_owned()))
     }
 }
 

@@ -12,7 +12,7 @@ use jsonwebtoken::jwk::JwkSet;
 use serde::Deserialize;
 
 use super::FileError;
-use crate::ports::{IssuerRegistry, StoreError, TrustedIssuer};
+use crate::ports::{IdentityProvider, IssuerRegistry, StoreError, TrustedIssuer};
 
 /// A file of trusted issuers. A change of the file is seen when the node next reads an issuer's entry.
 #[derive(Clone, Debug)]
@@ -65,9 +65,12 @@ fn parse(path: &Path, text: &[u8]) -> Result<BTreeMap<String, Entry>, FileError>
 impl IssuerRegistry for IssuersFile {
     async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
         let entry = self.read(issuer).await?;
-        Ok(entry.map(|entry| TrustedIssuer { issuer: entry.issuer, tenant: entry.tenant }))
+        Ok(entry.map(|entry| TrustedIssuer { issuer: entry.issuer, tenant: entry.tenant, keys_url: None }))
     }
+}
 
+#[async_trait]
+impl IdentityProvider for IssuersFile {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
         let entry = self.read(&issuer.issuer).await?;
         Ok(entry.map_or_else(|| JwkSet { keys: Vec::new() }, |entry| entry.jwks))

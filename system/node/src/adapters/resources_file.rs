@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use dive_authz::Resource;
 
 use super::FileError;
-use crate::ports::{ResourceStore, StoreError};
+use crate::ports::{ResourceStore, StoreError, StoredResource};
 
-/// Resource metadata in memory.
+/// Resources in memory, without objects.
 #[derive(Clone, Debug, Default)]
 pub struct ResourcesFile {
-    resources: BTreeMap<String, Arc<Resource>>,
+    resources: BTreeMap<String, Arc<StoredResource>>,
 }
 
 impl ResourcesFile {
@@ -30,11 +30,9 @@ impl ResourcesFile {
         let listed: Vec<Resource> = serde_json::from_slice(&text)
             .map_err(|source| FileError::Json { path: path.to_owned(), source })?;
         let mut resources = BTreeMap::new();
-        for mut resource in listed {
-            // Integrity is found out by the enforcement point; what a store says about it is worth nothing.
-            resource.ztdf = None;
-            let id = resource.resource_id.clone();
-            if resources.insert(id.clone(), Arc::new(resource)).is_some() {
+        for metadata in listed {
+            let id = metadata.resource_id.clone();
+            if resources.insert(id.clone(), Arc::new(StoredResource { metadata, object: None })).is_some() {
                 return Err(FileError::Twice { path: path.to_owned(), id });
             }
         }
@@ -44,8 +42,13 @@ impl ResourcesFile {
 
 #[async_trait]
 impl ResourceStore for ResourcesFile {
-    async fn metadata(&self, resource_id: &str) -> Result<Option<Arc<Resource>>, StoreError> {
+    async fn resource(&self, resource_id: &str) -> Result<Option<Arc<StoredResource>>, StoreError> {
         Ok(self.resources.get(resource_id).cloned())
+    }
+
+    async fn search(&self, text: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        let ids = self.resources.keys().filter(|id| after.is_none_or(|after| id.as_str() > after));
+        Ok(ids.filter(|id| id.contains(text)).take(limit).cloned().collect())
     }
 }
 
@@ -54,14 +57,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_the_file_says_about_integrity_is_not_believed() {
+    async fn what_the_file_holds_is_there_and_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resources.json");
-        let ztdf = r#"{"integrityValidated":true,"policyHash":"a","payloadHash":"b"}"#;
-        std::fs::write(&path, format!(r#"[{{"resourceId":"r","ztdf":{ztdf}}}]"#)).unwrap();
+        let names = ["doc-1", "doc-2", "doc-3", "plan"].map(|id| format!(r#"{{"resourceId":"{id}"}}"#));
+        std::fs::write(&path, format!("[{}]", names.join(","))).unwrap();
         let file = ResourcesFile::open(&path).unwrap();
-        assert_eq!(file.metadata("r").await.unwrap().unwrap().ztdf, None);
-        assert_eq!(file.metadata("s").await.unwrap(), None);
+        assert_eq!(file.resource("plan").await.unwrap().unwrap().metadata.resource_id, "plan");
+        assert_eq!(file.resource("s").await.unwrap(), None);
+        assert_eq!(file.search("doc", None, 2).await.unwrap(), ["doc-1", "doc-2"]);
+        assert_eq!(file.search("doc", Some("doc-2"), 2).await.unwrap(), ["doc-3"]);
     }
 
     #[test]

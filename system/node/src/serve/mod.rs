@@ -101,9 +101,11 @@ impl Server {
                 return Err(ServeError::Missing { key, about });
             }
         }
+        let issuers = Arc::new(IssuersFile::open(&settings.files.issuers)?);
         let mut ports = Ports::new(
             Arc::new(Opa::new(&settings.opa)?),
-            Arc::new(IssuersFile::open(&settings.files.issuers)?),
+            issuers.clone(),
+            issuers,
             Arc::new(ResourcesFile::open(&settings.files.resources)?),
             Arc::new(AuditFile::open(&settings.audit)?),
             Arc::new(LogEvents),

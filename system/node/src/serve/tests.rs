@@ -69,6 +69,7 @@ async fn site(delay: Duration, changes: &[(&str, &str)]) -> Site {
     let audit = Arc::new(FakeAudit::default());
     let ports = Ports::new(
         Arc::new(Opa::new(&settings.opa).unwrap()),
+        issuers.clone(),
         issuers,
         Arc::new(ResourcesFile::open(&resources).unwrap()),
         audit.clone(),
@@ -159,6 +160,7 @@ async fn what_is_missing_or_taken_is_named() {
     let settings = Settings::default().with("http.listen", &first.address.to_string()).unwrap();
     let ports = Ports::new(
         Arc::new(Opa::new(&settings.opa).unwrap()),
+        Arc::new(FakeIssuers::default()),
         Arc::new(FakeIssuers::default()),
         Arc::new(ResourcesFile::default()),
         Arc::new(FakeAudit::default()),

@@ -18,8 +18,9 @@ use std::time::Duration;
 pub use error::{SettingError, SettingsError};
 use table::{TABLE, variable};
 pub use typed::{
-    AuditSettings, Durability, FileSettings, HttpSettings, Identity, LogFormat, LogSettings, OpaSettings,
-    PollSettings, Profile, TokenSettings, Values,
+    AuditSettings, Durability, FileSettings, HttpSettings, Identity, KeycloakSettings, LogFormat,
+    LogSettings, MongodbSettings, OpaSettings, PollSettings, Profile, RedisSettings, ResourceSettings,
+    RevocationSettings, TlsSettings, TokenSettings, Values,
 };
 use value::{Clock, Kind, Raw, Value};
 
@@ -252,8 +253,8 @@ fn read(key: &str, raw: &Raw, origin: &Origin) -> Result<Value, SettingError> {
 fn shown(kind: Kind, text: &str) -> String {
     match kind {
         Kind::Secret if !text.is_empty() => "***".to_owned(),
-        // Credentials in a URL are refused, but the refusal must not print them either.
-        Kind::HttpUrl => {
+        // Where credentials in a URL are refused, the refusal must not print them either.
+        Kind::HttpUrl | Kind::Url(_) => {
             text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("***@{rest}"))
         }
         _ => text.to_owned(),

@@ -33,6 +33,8 @@ const DAY: Duration = Duration::from_hours(24);
 /// A span that may be anything a test or a slow site needs, but neither nothing nor for ever.
 const SPAN: Kind = Kind::Span { min: MS, max: DAY, clock: Clock::Own };
 
+const HTTP: Kind = Kind::Url(&["http", "https"]);
+
 const fn count(min: u64, max: u64) -> Kind {
     Kind::Count { min, max }
 }
@@ -75,8 +77,39 @@ fn table() -> BTreeMap<String, Entry> {
     add("token.trust_ttl", SPAN, "30s", "how long an issuer stays trusted before its entry is read again");
 
     add("token.registry_timeout", SPAN, "3s", "how long reading an issuer's entry or keys may take");
-    add("resources.timeout", SPAN, "3s", "how long reading a resource's metadata may take");
+    add("resources.timeout", SPAN, "3s", "how long reading a resource may take");
+    let ttl = Kind::Span { min: Duration::ZERO, max: DAY, clock: Clock::Own };
+    add("resources.ttl", ttl, "30s", "how long a resource is remembered; 0s: never");
+    add("resources.cache_entries", count(1, 1_000_000), "1000", "resources remembered");
     add("audit.timeout", SPAN, "3s", "how long keeping an audit entry may take");
+
+    add("keycloak.url", HTTP, "", "the identity provider; nothing: keys are in files.issuers");
+    add("keycloak.health_url", HTTP, "", "its management interface; nothing: the same");
+    add("kas.url", HTTP, "", "the key access service; nothing: there is none");
+    add("tls.ca_file", Kind::Path, "", "PEM bundle of the only authorities trusted; nothing: the system's");
+    add("tls.certificate", Kind::Path, "", "PEM chain to serve HTTPS with; nothing: plain HTTP");
+    add("tls.key", Kind::Path, "", "PEM key of that certificate");
+
+    add("mongodb.url", Kind::Url(&["mongodb"]), "", "resources and registry; nothing: files.* are used");
+    add("mongodb.database", Kind::Text, "dive", "the database's name");
+    add("mongodb.timeout", SPAN, "2s", "how long one command may take");
+    add("mongodb.pool", count(1, 1000), "10", "greatest number of connections");
+
+    for (key, about) in [
+        ("redis", "the cache shared with later lives of this node; nothing: there is none"),
+        ("blacklist_redis", "the revocations shared by all nodes; nothing: there are none"),
+    ] {
+        add(&format!("{key}.url"), Kind::Url(&["redis", "rediss"]), "", about);
+        add(&format!("{key}.timeout"), SPAN, "250ms", "how long one command may take");
+    }
+    add("revocation.reread", SPAN, "2s", "time between two whole readings, for news that was lost");
+    add("revocation.entries", count(1, 10_000_000), "1000000", "revocations remembered");
+    add(
+        "cache.key_file",
+        Kind::Path,
+        "",
+        "32 bytes that seal cached decisions; nothing: new ones each start",
+    );
 
     add("cache.decisions", count(1, 10_000_000), "10000", "decisions remembered");
     for (level, default) in [

@@ -41,8 +41,24 @@ pub struct Values {
     pub cache: CacheSettings,
     /// Stores that are files.
     pub files: FileSettings,
-    /// How long reading a resource's metadata may take.
-    pub resources_timeout: Duration,
+    /// Resources, wherever they are stored.
+    pub resources: ResourceSettings,
+    /// The identity provider.
+    pub keycloak: KeycloakSettings,
+    /// The key access service, `http[s]://host:port`; empty when there is none.
+    pub kas_url: String,
+    /// Certificates.
+    pub tls: TlsSettings,
+    /// The store of resources and registry.
+    pub mongodb: MongodbSettings,
+    /// The cache that outlives the process.
+    pub redis: RedisSettings,
+    /// The revocations that all nodes share.
+    pub blacklist_redis: RedisSettings,
+    /// The local copy of the revocations.
+    pub revocation: RevocationSettings,
+    /// The key that seals cached decisions. An empty path: a new one each start.
+    pub cache_key_file: PathBuf,
     /// The audit trail.
     pub audit: AuditSettings,
     /// What is written to standard error.
@@ -119,6 +135,80 @@ pub struct TokenSettings {
     pub trust_ttl: Duration,
     /// How long reading an issuer's entry or keys may take.
     pub registry_timeout: Duration,
+}
+
+/// Resources, wherever they are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceSettings {
+    /// How long reading one may take.
+    pub timeout: Duration,
+    /// How long one is remembered; zero: never.
+    pub ttl: Duration,
+    /// How many are remembered.
+    pub entries: NonZeroUsize,
+}
+
+/// The identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeycloakSettings {
+    /// `http[s]://host:port`; empty when keys are in a file.
+    pub url: String,
+    /// Its management interface; empty: the same.
+    pub health_url: String,
+}
+
+/// Certificates. An empty path means that there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The only authorities trusted.
+    pub ca_file: PathBuf,
+    /// The chain to serve HTTPS with.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// The store of resources and registry.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MongodbSettings {
+    /// `mongodb://host:port`, credentials possible; empty when files are used.
+    pub url: String,
+    /// The database's name.
+    pub database: String,
+    /// How long one command may take.
+    pub timeout: Duration,
+    /// Greatest number of connections.
+    pub pool: u32,
+}
+
+impl std::fmt::Debug for MongodbSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MongodbSettings").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+/// A Redis.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// `redis://host:port`, credentials possible; empty when there is none.
+    pub url: String,
+    /// How long one command may take.
+    pub timeout: Duration,
+}
+
+impl std::fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisSettings").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// The local copy of the revocations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationSettings {
+    /// Time between two whole readings.
+    pub reread: Duration,
+    /// How many are remembered.
+    pub entries: NonZeroUsize,
 }
 
 /// Stores that are files. An empty path means that there is none.
@@ -246,6 +336,10 @@ impl Values {
             };
             (dependency, settings)
         };
+        let redis = |key: &str| RedisSettings {
+            url: from.text(&format!("{key}.url")).to_owned(),
+            timeout: from.span(&format!("{key}.timeout")),
+        };
         Self {
             profile: if from.text("profile") == "production" { Profile::Production } else { Profile::Dev },
             node: Identity {
@@ -291,7 +385,34 @@ impl Values {
                 issuers: from.text("files.issuers").into(),
                 resources: from.text("files.resources").into(),
             },
-            resources_timeout: from.span("resources.timeout"),
+            resources: ResourceSettings {
+                timeout: from.span("resources.timeout"),
+                ttl: from.span("resources.ttl"),
+                entries: from.entries("resources.cache_entries"),
+            },
+            keycloak: KeycloakSettings {
+                url: from.text("keycloak.url").to_owned(),
+                health_url: from.text("keycloak.health_url").to_owned(),
+            },
+            kas_url: from.text("kas.url").to_owned(),
+            tls: TlsSettings {
+                ca_file: from.text("tls.ca_file").into(),
+                certificate: from.text("tls.certificate").into(),
+                key: from.text("tls.key").into(),
+            },
+            mongodb: MongodbSettings {
+                url: from.text("mongodb.url").to_owned(),
+                database: from.text("mongodb.database").to_owned(),
+                timeout: from.span("mongodb.timeout"),
+                pool: u32::try_from(from.count("mongodb.pool")).unwrap_or(u32::MAX),
+            },
+            redis: redis("redis"),
+            blacklist_redis: redis("blacklist_redis"),
+            revocation: RevocationSettings {
+                reread: from.span("revocation.reread"),
+                entries: from.entries("revocation.entries"),
+            },
+            cache_key_file: from.text("cache.key_file").into(),
             audit: AuditSettings {
                 path: from.text("audit.path").into(),
                 durability: match from.text("audit.durability") {

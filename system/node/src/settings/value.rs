@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Path,
     /// `http://host:port`, without path, query or credentials.
     HttpUrl,
+    /// A URL of one of these schemes, or nothing. Credentials in it are never shown.
+    Url(&'static [&'static str]),
     /// `address:port`.
     Address,
     /// One of these words.
@@ -92,6 +94,12 @@ impl Kind {
                     && !authority.as_str().contains('@');
                 plain.then(|| Value::Text(format!("http://{authority}")))
             }
+            Self::Url(_) if text.is_empty() => Some(Value::Text(String::new())),
+            Self::Url(schemes) => {
+                let url: http::Uri = text.parse().ok()?;
+                let known = schemes.contains(&url.scheme_str()?) && !url.host()?.is_empty();
+                known.then(|| Value::Text(text.trim_end_matches('/').to_owned()))
+            }
             Self::Address => text.parse::<SocketAddr>().ok().map(|address| Value::Text(address.to_string())),
             Self::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
         }
@@ -112,6 +120,11 @@ impl fmt::Display for Kind {
             Self::Secret => f.write_str("text"),
             Self::Path => f.write_str("a path"),
             Self::HttpUrl => f.write_str("a URL like \"http://host:port\""),
+            Self::Url(schemes) => {
+                let schemes: Vec<_> =
+                    schemes.iter().map(|scheme| format!("\"{scheme}://host:port\"")).collect();
+                write!(f, "a URL like {}, or nothing", schemes.join(" or "))
+            }
             Self::Address => f.write_str("an address like \"127.0.0.1:4000\""),
             Self::Choice(words) => write!(f, "one of {}", words.join(", ")),
         }

@@ -13,7 +13,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, KeyAlgorithm, PublicKe
 use parking_lot::Mutex;
 
 use super::TokenError;
-use crate::ports::{IssuerRegistry, StoreError, TrustedIssuer};
+use crate::ports::{IdentityProvider, IssuerRegistry, StoreError, TrustedIssuer};
 use crate::settings::TokenSettings;
 
 /// A smaller modulus can be factored.
@@ -29,6 +29,7 @@ pub(super) struct VouchingKey {
 pub(super) struct Issuers {
     settings: TokenSettings,
     registry: Arc<dyn IssuerRegistry>,
+    identity: Arc<dyn IdentityProvider>,
     runtime: Arc<dyn Runtime>,
     /// Trusted issuers only, so it is no longer than the trusted set.
     known: Mutex<BTreeMap<String, Arc<Known>>>,
@@ -47,9 +48,10 @@ impl Issuers {
     pub(super) fn new(
         settings: &TokenSettings,
         registry: Arc<dyn IssuerRegistry>,
+        identity: Arc<dyn IdentityProvider>,
         runtime: Arc<dyn Runtime>,
     ) -> Self {
-        Self { settings: settings.clone(), registry, runtime, known: Mutex::default() }
+        Self { settings: settings.clone(), registry, identity, runtime, known: Mutex::default() }
     }
 
     /// The key `kid` of `issuer`.
@@ -105,7 +107,7 @@ impl Issuers {
             return known;
         }
         let limit = self.settings.registry_timeout;
-        match self.runtime.timeout(limit, self.registry.keys(&known.entry)).await {
+        match self.runtime.timeout(limit, self.identity.keys(&known.entry)).await {
             Ok(Ok(keys)) => self.remember(Known {
                 keys: usable(&keys),
                 keys_read: Some(now),

@@ -24,7 +24,7 @@ use verified::VerifiedTokens;
 
 use crate::clock::epoch_seconds;
 use crate::events::Events;
-use crate::ports::IssuerRegistry;
+use crate::ports::{IdentityProvider, IssuerRegistry};
 use crate::settings::TokenSettings;
 
 /// What a verified token says.
@@ -81,6 +81,7 @@ impl Verifier {
     pub(crate) fn new(
         settings: &TokenSettings,
         registry: Arc<dyn IssuerRegistry>,
+        identity: Arc<dyn IdentityProvider>,
         runtime: Arc<dyn Runtime>,
         events: Arc<Events>,
     ) -> Self {
@@ -91,7 +92,7 @@ impl Verifier {
         signature_only.required_spec_claims.clear();
         Self {
             settings: settings.clone(),
-            issuers: Issuers::new(settings, registry, Arc::clone(&runtime)),
+            issuers: Issuers::new(settings, registry, identity, Arc::clone(&runtime)),
             verified: VerifiedTokens::new(settings.cache_entries, events),
             runtime,
             signature_only,

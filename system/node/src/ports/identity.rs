@@ -1,0 +1,37 @@
+//! Whose tokens the node believes.
+
+use async_trait::async_trait;
+use jsonwebtoken::jwk::JwkSet;
+
+use super::StoreError;
+
+/// An issuer whose tokens are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedIssuer {
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The tenant it belongs to.
+    pub tenant: String,
+    /// Where its keys are read; `None`: where its discovery document says.
+    pub keys_url: Option<String>,
+}
+
+/// The set of trusted issuers.
+#[async_trait]
+pub trait IssuerRegistry: Send + Sync {
+    /// The entry of `issuer`, or `None` when it is not trusted.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the set cannot be read. The node then trusts only what it read before.
+    async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError>;
+}
+
+/// The identity provider.
+#[async_trait]
+pub trait IdentityProvider: Send + Sync {
+    /// The public keys of `issuer`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be read. The node then uses those it read before.
+    async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError>;
+}

@@ -1,0 +1,49 @@
+//! What the node reads and writes of its own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dive_authz::Resource;
+
+use crate::audit::AuditEntry;
+
+/// A store that could not be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// A resource as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredResource {
+    /// Its metadata. What it says about integrity is not believed: the node computes that itself.
+    pub metadata: Resource,
+    /// Its ZTDF object, manifest and payload, as bytes of JSON; encrypted resources have one.
+    pub object: Option<Vec<u8>>,
+}
+
+/// Resources.
+#[async_trait]
+pub trait ResourceStore: Send + Sync {
+    /// A resource, or `None` when there is no such one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    async fn resource(&self, resource_id: &str) -> Result<Option<Arc<StoredResource>>, StoreError>;
+
+    /// The ids of at most `limit` resources whose id contains `text`, in their order, after `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    async fn search(&self, text: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError>;
+}
+
+/// The audit trail.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Keeps `entry`. When this returns, the entry survives what the implementation promises it survives.
+    /// An entry whose id is kept already is kept once.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be kept. The node then does not let the request through.
+    async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError>;
+}
