@@ -1,4 +1,4 @@
-//! Who may do what with which resource: the vocabulary, the policies, the decision cache.
+//! Who may do what with which resource: the vocabulary, the policies, the decision cache, protected data.
 //!
 //! ```text
 //!  token + metadata ──► Input ──► DecisionCache ──miss──► policy engine (policies/, Rego)
@@ -11,6 +11,7 @@
 //! - [`policies`]: the Rego modules and their data, embedded, with a revision derived from their content.
 //!   The rules themselves live in `policies/`, laid out base / org / tenant / entrypoints.
 //! - [`cache`]: decisions already made.
+//! - [`ztdf`]: data that carries its own policy, and the keys to it.
 //!
 //! The rules are decided by the policy engine alone. Nothing here evaluates them a second time, so there
 //! is no weaker answer to fall back to. Start reading at [`Input`], then [`Decision::from_engine`].
@@ -22,6 +23,7 @@ pub mod country;
 pub mod decision;
 pub mod input;
 pub mod policies;
+pub mod ztdf;
 
 #[cfg(test)]
 mod testing;
