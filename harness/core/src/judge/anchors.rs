@@ -40,6 +40,7 @@ impl View<'_> {
                 Some((_, false)) => unproven(name),
                 struck => struck.map(|(at, _)| at).into(),
             },
+            Anchor::Answered(name) => self.answered(name).into(),
             Anchor::Met(name) => match self.history.reached(name) {
                 Some(at) => Found::At(at),
                 None => self.met(name),
@@ -54,6 +55,7 @@ impl View<'_> {
             Claim::Stays { window, .. }
             | Claim::Turns { window, .. }
             | Claim::Measures { window, .. }
+            | Claim::Pace { window, .. }
             | Claim::Requests { window, .. } => match &window.until {
                 Until::Anchor(until) => vec![&window.from, until],
                 Until::Lasting(_) => vec![&window.from],
@@ -64,6 +66,17 @@ impl View<'_> {
             Some(failure) => format!("{missing} ({failure})"),
             None => missing.to_string(),
         })
+    }
+
+    /// From the sending of requests that went out together to the last answer.
+    fn answered(&self, name: &str) -> Option<Span> {
+        let sent = self.scenario.steps.iter().find_map(|step| match step {
+            Step::Send { name: this, count, .. } if this == name => Some(*count as usize),
+            _ => None,
+        })?;
+        let answers = self.history.requests(name);
+        let all = (answers.len() == sent).then_some(answers)?;
+        all.iter().map(|exchange| exchange.at).reduce(|a, b| Span { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi) })
     }
 
     /// A fault that is injected several times means, at each step, its latest injection by then, and

@@ -22,6 +22,7 @@ mod anchors;
 mod becomes;
 mod ends;
 mod measures;
+mod pace;
 mod requests;
 mod stays;
 pub(crate) mod steady;

@@ -1,6 +1,6 @@
 //! What a claim is judged by.
 
-use super::{Decision, Observed, becomes, measures, requests, stays, turns, windows};
+use super::{Decision, Observed, becomes, measures, pace, requests, stays, turns, windows};
 use super::{TICK, bare};
 use crate::event::{Event, Stage, What};
 use crate::history::History;
@@ -56,6 +56,12 @@ impl View<'_> {
                     let samples = self.history.samples(measure);
                     let shown = measures::shown(samples, (*at_least, *at_most), reach);
                     self.unless_blind(measure, reach, shown)
+                })
+            }
+            Claim::Pace { load, percent, within, at_least, window } => {
+                windows::decide(self, claim, window, |reach| {
+                    let pace = pace::Pace { percent: *percent, within: *within, at_least: *at_least };
+                    pace.shown(self.history, load, reach)
                 })
             }
             Claim::Requests { load, answers, at_least, answered_within, window } => {

@@ -140,7 +140,7 @@ fn reach(view: &View<'_>, claim: &Claim, window: &Window) -> Result<Reach, Nowhe
 
 /// Whether the anchor's span is how long something took, rather than a doubt about one instant.
 fn is_act(anchor: &Anchor) -> bool {
-    matches!(anchor, Anchor::InEffect(_) | Anchor::Healed(_) | Anchor::Struck(_))
+    matches!(anchor, Anchor::InEffect(_) | Anchor::Healed(_) | Anchor::Struck(_) | Anchor::Answered(_))
 }
 
 fn place(found: Found) -> Result<Option<Span>, Nowhere> {

@@ -170,7 +170,9 @@ impl<'a, W: World> Run<'a, W> {
             Claim::Becomes { signal, .. } | Claim::Stays { signal, .. } | Claim::Turns { signal, .. } => {
                 signal
             }
-            Claim::Measures { .. } | Claim::Requests { .. } => return std::future::pending().await,
+            Claim::Measures { .. } | Claim::Requests { .. } | Claim::Pace { .. } => {
+                return std::future::pending().await;
+            }
         };
         let changes = || self.recorder.with_history(|history| history.signal(signal).len());
         let known = changes();

@@ -190,6 +190,20 @@ pub enum Claim {
         /// The window.
         window: Window,
     },
+    /// How soon most of the requests that were sent in a window are answered, each counted from when it was
+    /// due. One that was never sent or answered was not in time.
+    Pace {
+        /// The load.
+        load: String,
+        /// So many of a hundred, above 0, at most 100.
+        percent: f64,
+        /// The time they may take.
+        within: Duration,
+        /// So many there must be, at least: else nothing was shown.
+        at_least: u32,
+        /// The window.
+        window: Window,
+    },
 }
 
 /// Which classes of answers a window may show.
@@ -216,6 +230,8 @@ pub enum Anchor {
     Healed(String),
     /// A strike was made.
     Struck(String),
+    /// The last of the requests sent together under this name got its answer.
+    Answered(String),
     /// A named expectation was met, a named trigger fired.
     Met(String),
     /// The experiment's last step is over.
@@ -281,6 +297,7 @@ impl fmt::Display for Anchor {
             Self::End => f.write_str("the end"),
             Self::InEffect(name) | Self::Struck(name) | Self::Met(name) => f.write_str(name),
             Self::Healed(name) => write!(f, "the heal of {name}"),
+            Self::Answered(name) => write!(f, "the answer to {name}"),
         }
     }
 }
@@ -322,6 +339,13 @@ impl fmt::Display for Claim {
                 }
                 write!(f, " {window}, of at least {at_least}")?;
                 answered_within.map_or(Ok(()), |limit| write!(f, ", each within {}", seconds(limit)))
+            }
+            Self::Pace { load, percent, within, at_least, window } => {
+                let within = seconds(*within);
+                write!(
+                    f,
+                    "{percent} % of {load} are answered within {within} {window}, of at least {at_least}"
+                )
             }
         }
     }

@@ -177,10 +177,11 @@ pub struct UntilSource {
 /// - `signal` with `stays`, from `from` on, `for` a time or `until` an anchor;
 /// - `signal` with `turns` and `at-most`, `at-least`, in a window;
 /// - `measure` with `at-most`, `at-least`, in a window;
-/// - `requests` with `all`, `none` or `some` classes of answers, in a window.
+/// - `requests` with `all`, `none` or `some` classes of answers, in a window;
+/// - `requests` with `percent` and `answered-within`, in a window.
 ///
 /// An anchor is `start`, `end`, the name of a fault (in effect), `healed <fault>`, the name of a
-/// strike, or the name given to an earlier expectation or trigger by `as`. Of a fault that is injected
+/// strike, `answered <send>`, or the name given to an earlier expectation or trigger by `as`. Of a fault that is injected
 /// several times, the latest injection by then is meant. Injecting and healing take time that belongs
 /// to no window: one begins when they are done and ends when they begin.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -222,7 +223,11 @@ pub struct ExpectSource {
     #[serde(default)]
     #[schemars(with = "Option<Vec<String>>")]
     pub some: Option<Vec<Spanned<String>>>,
-    /// No answer takes longer.
+    /// So many of a hundred requests are answered within `answered-within`.
+    #[serde(default)]
+    #[schemars(with = "Option<f64>")]
+    pub percent: Option<Spanned<f64>>,
+    /// No answer takes longer, or none of those that `percent` counts.
     #[serde(default)]
     #[schemars(with = "Option<HumanDuration>")]
     pub answered_within: Option<Spanned<HumanDuration>>,

@@ -236,6 +236,15 @@ pub(crate) fn claims() -> impl Strategy<Value = Claim> {
             at_most: f64::from(least + more),
             window,
         }),
+        (prop_oneof![Just(50.0), Just(75.0), Just(100.0)], 1u64..8, 1u32..3, windows()).prop_map(
+            |(percent, within, at_least, window)| Claim::Pace {
+                load: LOAD.into(),
+                percent,
+                within: ns(within),
+                at_least,
+                window,
+            }
+        ),
         (answers, 1u32..3, proptest::option::of(1u64..8), windows()).prop_map(
             |(answers, at_least, limit, window)| Claim::Requests {
                 load: LOAD.into(),

@@ -168,6 +168,16 @@ impl Reading<'_> {
                 }
                 vec![values.iter().all(|value| (*at_least..=*at_most).contains(value)).into()]
             }
+            Claim::Pace { percent, within, at_least, window, .. } => {
+                let (from, until) = self.window(window);
+                let sent = self.truth.requests.iter().filter(|((sent, _), _)| (from..until).contains(sent));
+                let times: Vec<u64> = sent.map(|((sent, ended), _)| ended - sent).collect();
+                if times.len() < *at_least as usize {
+                    return vec![Outcome::Nothing];
+                }
+                let in_time = times.iter().filter(|time| **time <= within.as_nanos() as u64).count();
+                vec![(in_time as f64 >= times.len() as f64 * percent / 100.0).into()]
+            }
             Claim::Requests { answers, at_least, answered_within, window, .. } => {
                 let (from, until) = self.window(window);
                 let limit = answered_within.map_or(u64::MAX, |limit| limit.as_nanos() as u64);

@@ -89,6 +89,13 @@ fn built() -> Scenario {
             answered_within: None,
             window: Window { from: met("sick"), until: Until::Anchor(Anchor::End) },
         })
+        .expect(Claim::Pace {
+            load: "reads".into(),
+            percent: 95.0,
+            within: ms(200),
+            at_least: 1,
+            window: Window { from: Anchor::Answered("herd".into()), until: Until::Anchor(Anchor::End) },
+        })
         .recovery_within(s(120))
         .build()
 }

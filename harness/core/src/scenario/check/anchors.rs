@@ -48,6 +48,19 @@ impl Checker<'_> {
     /// An anchor that must have come by the time of this step.
     pub(super) fn anchor(&mut self, text: &Spanned<String>) -> Option<Anchor> {
         let (name, at) = (text.value.as_str(), text.referenced);
+        if let Some(sent) = name.strip_prefix("answered ").map(str::trim) {
+            let answered = Anchor::Answered(sent.into());
+            if self.acts.contains(&answered) {
+                return Some(answered);
+            }
+            let names = self.acts.iter().filter_map(|act| match act {
+                Anchor::Answered(sent) => Some(sent.as_str()),
+                _ => None,
+            });
+            let problem = unknown("earlier send", sent, at, &names.collect::<Vec<_>>());
+            self.problem(problem);
+            return None;
+        }
         let problem = match name.strip_prefix("healed ").map(str::trim) {
             Some(fault) => {
                 let healed = Anchor::Healed(fault.into());

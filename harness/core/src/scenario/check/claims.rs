@@ -14,6 +14,7 @@ impl Checker<'_> {
         let claim = match (&source.signal, &source.measure, &source.requests) {
             (Some(signal), None, None) => self.signal_claim(source, signal, at),
             (None, Some(measure), None) => self.measure_claim(source, measure, at),
+            (None, None, Some(load)) if source.percent.is_some() => self.pace_claim(source, load, at),
             (None, None, Some(load)) => self.requests_claim(source, load, at),
             _ => {
                 let problem = Problem::at(at, "an expectation is about one thing");
@@ -165,6 +166,30 @@ impl Checker<'_> {
         })
     }
 
+    fn pace_claim(&mut self, source: &ExpectSource, load: &Spanned<String>, at: Location) -> Option<Claim> {
+        let keys = ["percent", "answered-within", "from", "until", "for", "at-least"];
+        self.only(source, at, "percent", &keys);
+        let loads = self.loads.clone();
+        self.known("load", load, loads.keys());
+        let percent = source.percent.as_ref()?;
+        if !(percent.value > 0.0 && percent.value <= 100.0) {
+            let problem = Problem::at(percent.referenced, format!("{} of a hundred are none", percent.value));
+            self.problem(problem.help("above 0, at most 100"));
+        }
+        let Some(within) = source.answered_within.as_ref().filter(|limit| !limit.value.0.is_zero()) else {
+            let problem = Problem::at(at, "`percent` needs a time");
+            self.problem(problem.help("for example `percent: 95, answered-within: 200ms`"));
+            return None;
+        };
+        Some(Claim::Pace {
+            load: load.value.clone(),
+            percent: percent.value,
+            within: within.value.0,
+            at_least: self.count(source.at_least.as_ref(), 1)?.max(1),
+            window: self.window(source, at)?,
+        })
+    }
+
     /// Refuses keys that the claim gives no meaning to.
     fn only(&mut self, source: &ExpectSource, at: Location, claim: &str, keys: &[&str]) {
         fn place<T>(value: Option<&Spanned<T>>) -> Option<Location> {
@@ -180,6 +205,7 @@ impl Checker<'_> {
             ("all", first(&source.all)),
             ("none", first(&source.none)),
             ("some", first(&source.some)),
+            ("percent", place(source.percent.as_ref())),
             ("answered-within", place(source.answered_within.as_ref())),
             ("at-least", place(source.at_least.as_ref())),
             ("at-most", place(source.at_most.as_ref())),

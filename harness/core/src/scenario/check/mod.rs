@@ -272,6 +272,7 @@ impl<'a> Checker<'a> {
             let problem = Problem::at(send.name.referenced, format!("there is a load `{name}` already"));
             self.problem(problem.help("expectations could not tell them apart"));
         }
+        self.acts.push(Anchor::Answered(name.clone()));
         Step::Send { name, request, count }
     }
 
