@@ -19,7 +19,7 @@ id: bench/outage
 title: Ten minutes with one outage
 why: To be measured.
 worlds: [virtual]
-topology: hub
+topology: hub-and-opa
 load:
   reads: {request: read, every: 1s}
 steady:

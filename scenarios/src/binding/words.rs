@@ -1,19 +1,17 @@
 //! The words DIVE's scenarios may use.
 
-use std::collections::BTreeMap;
-
 use dive_node::Settings;
 use dive_node::settings::{SettingError, SettingsError};
-use harness_core::fault::Edge;
-use harness_core::vocabulary::{Topology, Vocabulary, words};
+use harness_core::vocabulary::Vocabulary;
 
 use super::invariants;
 use super::requests::{Class, Kind};
+use super::topology::Shape;
 
 /// The vocabulary of DIVE.
 pub fn vocabulary() -> Vocabulary {
     Vocabulary {
-        topologies: BTreeMap::from([("hub".to_owned(), hub())]),
+        topologies: Shape::ALL.into_iter().map(|shape| (shape.name().to_owned(), shape.topology())).collect(),
         requests: Kind::ALL
             .into_iter()
             .map(|kind| {
@@ -36,29 +34,5 @@ fn takes(setting: &str, value: &str) -> Result<(), String> {
     match errors.iter().flatten().find(by_itself) {
         Some(error) => Err(error.to_string().replacen("override: ", "", 1)),
         None => Ok(()),
-    }
-}
-
-/// One hub and its policy engine.
-fn hub() -> Topology {
-    let circuit = words(["CLOSED", "OPEN", "HALF_OPEN", "unknown"]);
-    let service = words(["up", "degraded", "down", "unknown"]);
-    Topology {
-        about: "one hub with its policy engine".into(),
-        services: ["hub", "opa"].map(Into::into).into(),
-        edges: [Edge::new("hub", "opa")].into(),
-        signals: [
-            ("hub/status", words(["healthy", "degraded", "unhealthy", "down"])),
-            ("hub/service/opa", service),
-            ("hub/circuit/opa", circuit),
-            ("hub/document", words(["exact", "wrong", "unknown"])),
-        ]
-        .map(|(signal, values)| (signal.to_owned(), values))
-        .into(),
-        measures: [(
-            "hub -> opa/in-flight".to_owned(),
-            "exchanges awaiting their answer, at most, since the last sample".to_owned(),
-        )]
-        .into(),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) const OUTAGE: &str = "\
 id: edge/outage
 title: The policy engine is away for a while
 worlds: [virtual, local, docker]
-topology: hub
+topology: hub-and-opa
 load:
   reads: {request: read, every: 500ms}
 steady:

@@ -9,7 +9,7 @@ const LONG: &str = "\
 id: edge/long
 title: Nothing happens for long
 worlds: [virtual]
-topology: hub
+topology: hub-and-opa
 load:
   reads: {request: read, every: 500ms}
 steady:

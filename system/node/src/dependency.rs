@@ -56,6 +56,11 @@ impl Dependency {
         }
     }
 
+    /// Whether calls to it go through a circuit.
+    pub const fn has_circuit(self) -> bool {
+        self.breaker().is_some()
+    }
+
     /// The default over which an answer is slow.
     pub(crate) const fn slow_over(self) -> Duration {
         match self {
