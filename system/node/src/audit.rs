@@ -35,3 +35,6 @@ pub struct AuditEntry<'a> {
 
 /// The type of an entry about a request for authorization.
 pub const AUTHORIZATION_DECISION: &str = "authorization_decision";
+
+/// The type of an entry about a request for a data key.
+pub const KAS_KEY_REQUEST: &str = "kas_key_request";

@@ -10,7 +10,7 @@ pub(crate) fn moment(runtime: &dyn Runtime) -> Moment {
 }
 
 /// The wall clock as RFC 3339 with milliseconds.
-pub(crate) fn rfc3339(wall: Wall) -> String {
+pub fn rfc3339(wall: Wall) -> String {
     let millis = i64::try_from(wall.since_epoch().as_millis()).unwrap_or(i64::MAX);
     let instant = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
     format!("{instant:.3}")

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dive_authz::{Action, Context, Decision, Input, Reason, Resource};
+use dive_authz::{Action, Context, Decision, Input, Reason, Resource, Ztdf, ztdf};
 use dive_resilience::{Caller, Outcome, Rejected};
 use dive_runtime::Runtime;
 
@@ -23,17 +23,27 @@ use crate::clock::rfc3339;
 use crate::decisions::{Decisions, Lookup};
 use crate::event::{Decided, NodeEvent};
 use crate::events::Events;
-use crate::ports::{Audit, EngineError, PolicyEngine, ResourceStore};
+use crate::ports::{Audit, EngineError, PolicyEngine, ResourceStore, StoredResource};
 use crate::token::{TokenError, VerifiedToken, Verifier};
 
-/// A request for authorization, as it came in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ask<'a> {
-    pub(crate) request_id: &'a str,
-    pub(crate) token: &'a str,
-    pub(crate) resource_id: &'a str,
-    pub(crate) operation: &'a str,
-    pub(crate) source_ip: Option<&'a str>,
+/// Why nothing is answered while the store of resources is away.
+pub(crate) const NO_METADATA: &str = "resource metadata unavailable";
+/// Why nothing is let through while the audit trail is away.
+pub(crate) const NO_TRAIL: &str = "audit trail unavailable";
+
+/// A request for authorization, as it came in. Not printable: it holds a token.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    /// Names the request in logs and audit.
+    pub request_id: &'a str,
+    /// The bearer token; empty when there is none.
+    pub token: &'a str,
+    /// What is asked for.
+    pub resource_id: &'a str,
+    /// What is to be done with it.
+    pub operation: &'a str,
+    /// Where the request came from.
+    pub source_ip: Option<&'a str>,
 }
 
 /// How a request for authorization is answered.
@@ -132,30 +142,14 @@ impl Enforcement {
             Err(why) => return Verdict::Unauthenticated(why),
         };
         let token = trace.token.insert(token);
-        let metadata = self.resources.resource(ask.resource_id);
-        let resource = match self.runtime.timeout(self.resources_timeout, metadata).await {
-            Ok(Ok(Some(resource))) => resource,
-            Ok(Ok(None)) => return Verdict::NoSuchResource,
-            Ok(Err(_)) | Err(_) => {
-                return Verdict::Unavailable { reason: "resource metadata unavailable", retry_after: None };
+        let stored = match self.stored(ask.resource_id).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Verdict::NoSuchResource,
+            Err(Away) => {
+                return Verdict::Unavailable { reason: NO_METADATA, retry_after: None };
             }
         };
-        let input = trace.input.insert(Input {
-            subject: token.subject.clone(),
-            action: Action { operation: ask.operation.to_owned() },
-            // Integrity is found out here; what a store says about it is worth nothing.
-            resource: Resource { ztdf: None, ..resource.metadata.clone() },
-            context: Context {
-                // Filled in only when the engine is asked: it is no part of the question's place.
-                current_time: String::new(),
-                acr: token.acr.clone(),
-                amr: token.amr.clone(),
-                tenant: Some((*self.tenant).to_owned()),
-                source_ip: ask.source_ip.map(str::to_owned),
-                request_id: ask.request_id.to_owned(),
-                strict_coi_coherence: None,
-            },
-        });
+        let input = trace.input.insert(self.question(ask, token, &stored));
         let Lookup { key, revision, decision } = self.decisions.look_up(input);
         trace.revision = revision;
         if let Some(decision) = decision {
@@ -174,14 +168,48 @@ impl Enforcement {
         }
     }
 
+    /// The resource of that id as it is stored.
+    pub(crate) async fn stored(&self, id: &str) -> Result<Option<Arc<StoredResource>>, Away> {
+        let read = self.runtime.timeout(self.resources_timeout, self.resources.resource(id)).await;
+        read.map_or(Err(Away), |read| read.map_err(|_| Away))
+    }
+
+    /// The question to put to the engine. Its time is left empty: it is no part of the question's place in a
+    /// cache.
+    pub(crate) fn question(&self, ask: &Ask<'_>, token: &VerifiedToken, stored: &StoredResource) -> Input {
+        Input {
+            subject: token.subject.clone(),
+            action: Action { operation: ask.operation.to_owned() },
+            // Integrity is found out here; what a store says about it is worth nothing.
+            resource: Resource { ztdf: evidence(stored), ..stored.metadata.clone() },
+            context: Context {
+                current_time: String::new(),
+                acr: token.acr.clone(),
+                amr: token.amr.clone(),
+                tenant: Some((*self.tenant).to_owned()),
+                source_ip: ask.source_ip.map(str::to_owned),
+                request_id: ask.request_id.to_owned(),
+                strict_coi_coherence: None,
+            },
+        }
+    }
+
     /// Asks the engine, if its circuit lets the call through.
-    async fn decide(&self, input: &Input) -> Result<Decision, NoDecision> {
+    pub(crate) async fn decide(&self, input: &Input) -> Result<Decision, NoDecision> {
         let admission = self.circuit.admit(Caller::Request)?;
         let answer = self.runtime.timeout(self.engine_timeout, self.engine.decide(input)).await;
         let answer = answer.unwrap_or_else(|elapsed| Err(EngineError::Timeout(elapsed.limit)));
         let ill = answer.as_ref().is_err_and(EngineError::is_the_engines_fault);
         admission.settle(if ill { Outcome::Failure } else { Outcome::Success });
         answer.map_err(|_| NoDecision { retry_after: None })
+    }
+
+    /// Puts `entry` on the audit trail.
+    pub(crate) async fn record(&self, event_type: &'static str, entry: &AuditEntry<'_>) -> Result<(), Away> {
+        let kept = self.runtime.timeout(self.audit_timeout, self.audit.record(entry)).await;
+        kept.map_err(|_| Away)?.map_err(|_| Away)?;
+        self.events.emit(&NodeEvent::Audited { event_type });
+        Ok(())
     }
 
     /// The verdict once it is on the audit trail, or the refusal that takes its place.
@@ -200,24 +228,34 @@ impl Enforcement {
             correlation_id: ask.request_id.into(),
             offline: false,
         };
-        let kept = self.runtime.timeout(self.audit_timeout, self.audit.record(&entry)).await;
-        if matches!(kept, Ok(Ok(()))) {
-            self.events.emit(&NodeEvent::Audited { event_type: AUTHORIZATION_DECISION });
+        if self.record(AUTHORIZATION_DECISION, &entry).await.is_ok() {
             return verdict;
         }
         match verdict {
             // What was refused anyway stays refused.
             Verdict::Decided { decision, .. } if decision.allow() => {
-                Verdict::Unavailable { reason: "audit trail unavailable", retry_after: None }
+                Verdict::Unavailable { reason: NO_TRAIL, retry_after: None }
             }
             refused => refused,
         }
     }
 }
 
+/// What is known of the integrity of a stored object. One that cannot be read is not intact.
+fn evidence(stored: &StoredResource) -> Option<Ztdf> {
+    let object = stored.object.as_deref()?;
+    let object = serde_json::from_slice(object).ok();
+    Some(object.map_or_else(Ztdf::default, |object| ztdf::evidence(&object, &stored.metadata)))
+}
+
+/// A store that could not be read, or not in time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Away;
+
 /// The engine was not asked, or gave no decision.
-struct NoDecision {
-    retry_after: Option<Duration>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoDecision {
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl From<Rejected> for NoDecision {

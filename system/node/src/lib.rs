@@ -17,6 +17,8 @@
 //! | [`ports`] | the traits through which the node meets its world |
 //! | [`adapters`] | their implementations for a process: HTTP, files, logs |
 //! | [`settings`] | every duration and threshold, where each came from |
+//! | [`pep`] | the steps of enforcement, for the key access service |
+//! | [`http`] | requests and answers in the node's manner |
 //! | [`Node`] | the parts put together: `new`, `router`, `start` |
 //! | [`event`] | what happens in a node, as metrics, logs and observers are told |
 //! | [`audit`] | what is kept of an outcome |
@@ -35,9 +37,10 @@ mod enforcement;
 pub mod event;
 mod events;
 mod health;
-mod http;
+pub mod http;
 mod metrics;
 mod node;
+pub mod pep;
 mod poller;
 pub mod ports;
 pub mod serve;
@@ -46,7 +49,9 @@ pub mod settings;
 mod testing;
 mod token;
 
+pub use clock::rfc3339;
 pub use dependency::Dependency;
+pub use enforcement::Ask;
 pub use node::{Node, NodeError};
 pub use ports::Ports;
 pub use serve::serve;

@@ -55,6 +55,7 @@ impl Node {
     /// [`NodeError`] when the ports do not fit together.
     pub fn new(settings: Settings, ports: Ports, runtime: Arc<dyn Runtime>) -> Result<Self, NodeError> {
         let Ports {
+            app,
             engine,
             issuers,
             identity,
@@ -73,7 +74,7 @@ impl Node {
 
         let guarded: Vec<Dependency> =
             probes.keys().copied().filter(|dependency| settings.breakers.contains_key(dependency)).collect();
-        let metrics = Metrics::new(&settings.node, &guarded).watching(probes.keys().copied());
+        let metrics = Metrics::new(app, &settings.node, &guarded).watching(probes.keys().copied());
         let events = Arc::new(Events { metrics, sink });
         let circuit = |dependency: Dependency| {
             let name = dependency.name();
@@ -114,6 +115,10 @@ impl Node {
             probes,
         };
         Ok(Self { parts: Arc::new(parts) })
+    }
+
+    pub(crate) fn parts(&self) -> &Arc<Parts> {
+        &self.parts
     }
 
     /// The node's routes: `POST /api/authorize`, `/health*` (also under `/api`), `/metrics`.

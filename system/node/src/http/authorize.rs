@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 use dive_authz::{Checks, Obligation};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
 
+use super::body::{self, Refusal, bearer};
 use super::problem::{Problem, json};
-use super::{SourceIp, request_id};
+use super::{request_id, source_ip};
 use crate::enforcement::{Ask, Verdict};
 use crate::node::Parts;
 
@@ -39,7 +38,7 @@ struct Answer<'a> {
 
 pub(super) async fn authorize(State(parts): State<Arc<Parts>>, request: Request) -> Response {
     let id = request_id(&request);
-    let source = request.extensions().get::<SourceIp>().cloned();
+    let source = source_ip(&request);
     let (head, body) = request.into_parts();
     let question = match read(&parts, &head.headers, body).await {
         Ok(question) => question,
@@ -50,7 +49,7 @@ pub(super) async fn authorize(State(parts): State<Arc<Parts>>, request: Request)
         token: bearer(&head.headers),
         resource_id: &question.resource_id,
         operation: &question.operation,
-        source_ip: source.as_ref().map(|source| &*source.0),
+        source_ip: source.as_deref(),
     };
     match parts.enforcement.authorize(&ask).await {
         Verdict::Decided { decision, cached } => {
@@ -73,51 +72,8 @@ pub(super) async fn authorize(State(parts): State<Arc<Parts>>, request: Request)
     }
 }
 
-/// The token of exactly one `Authorization: Bearer …`; empty when there is none.
-fn bearer(headers: &HeaderMap) -> &str {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return "" };
-    let Some((scheme, token)) = value.to_str().ok().and_then(|value| value.split_once(' ')) else {
-        return "";
-    };
-    if scheme.eq_ignore_ascii_case("bearer") { token.trim() } else { "" }
-}
-
-/// Why a body is no question.
-enum Refusal {
-    MediaType,
-    TooLarge(usize),
-    TimedOut,
-    Wrong(String),
-}
-
-impl Refusal {
-    fn problem(&self) -> Problem<'_> {
-        match self {
-            Self::MediaType => Problem::UnsupportedMediaType,
-            Self::TooLarge(limit) => Problem::TooLarge { limit: *limit },
-            Self::TimedOut => Problem::TimedOut,
-            Self::Wrong(reason) => Problem::BadRequest(reason),
-        }
-    }
-}
-
 async fn read(parts: &Parts, headers: &HeaderMap, body: Body) -> Result<Question, Refusal> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = media_type.and_then(|value| value.split(';').next()).map(str::trim);
-    if !media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json")) {
-        return Err(Refusal::MediaType);
-    }
-    let limit = parts.settings.http.body_limit;
-    let whole = Limited::new(body, limit).collect();
-    let whole: Bytes = match parts.runtime.timeout(parts.settings.http.body_timeout, whole).await {
-        Ok(Ok(whole)) => whole.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refusal::TooLarge(limit)),
-        Ok(Err(_)) => return Err(Refusal::Wrong("the body broke off".to_owned())),
-        Err(_) => return Err(Refusal::TimedOut),
-    };
-    let question: Question =
-        serde_json::from_slice(&whole).map_err(|error| Refusal::Wrong(error.to_string()))?;
+    let question: Question = body::read(&parts.settings.http, &*parts.runtime, headers, body).await?;
     for (name, value) in [("resourceId", &question.resource_id), ("operation", &question.operation)] {
         if value.is_empty() || value.len() > LONGEST_NAME {
             return Err(Refusal::Wrong(format!("{name} must have 1 to {LONGEST_NAME} bytes")));

@@ -10,6 +10,7 @@
 //! Every error is JSON: `{error, reason, requestId}`.
 
 mod authorize;
+mod body;
 mod health;
 mod problem;
 mod request_id;
@@ -26,12 +27,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+pub use body::{Refusal, bearer, read as read_json};
+pub use problem::{Problem, json};
 pub(crate) use request_id::RequestIds;
 
 use crate::event::NodeEvent;
-use crate::metrics::CONTENT_TYPE;
+pub use crate::metrics::CONTENT_TYPE;
 use crate::node::Parts;
-use problem::Problem;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -45,6 +47,15 @@ pub(crate) struct SourceIp(pub(crate) Arc<str>);
 
 /// All routes of a node.
 pub(crate) fn router(parts: Arc<Parts>) -> Router {
+    let service = Router::new()
+        .route("/api/authorize", post(authorize::authorize))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(&parts));
+    around(parts, service)
+}
+
+/// The routes of `service`, and what every service has: health, request ids, errors in JSON.
+pub(crate) fn around(parts: Arc<Parts>, service: Router) -> Router {
     // Spelled out rather than nested: a nested router cuts every request's path anew.
     let with_health = |router: Router<_>, prefix: &str| {
         router
@@ -56,12 +67,11 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
     ["", "/api"]
         .into_iter()
         .fold(Router::new(), with_health)
-        .route("/api/authorize", post(authorize::authorize))
-        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(&parts))
+        .merge(service)
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .layer(from_fn_with_state(Arc::clone(&parts), observe))
-        .with_state(parts)
+        .layer(from_fn_with_state(parts, observe))
 }
 
 /// Names the request, tells how it was answered and how long that took.
@@ -97,6 +107,12 @@ async fn no_such_method(request: Request) -> Response {
     Problem::MethodNotAllowed.answer(&request_id(&request))
 }
 
-fn request_id(request: &Request) -> Arc<str> {
+/// The id a request was given.
+pub fn request_id(request: &Request) -> Arc<str> {
     request.extensions().get::<RequestId>().map_or_else(|| "-".into(), |id| Arc::clone(&id.0))
+}
+
+/// Where a request came from, if whoever accepted the connection has told.
+pub fn source_ip(request: &Request) -> Option<Arc<str>> {
+    request.extensions().get::<SourceIp>().map(|source| Arc::clone(&source.0))
 }

@@ -8,15 +8,31 @@ use serde::Serialize;
 
 /// Why a request was not served.
 #[derive(Debug)]
-pub(super) enum Problem<'a> {
+pub enum Problem<'a> {
+    /// 400, with what was wrong.
     BadRequest(&'a str),
+    /// 401, with why the token was refused.
     Unauthenticated(&'a str),
+    /// 404, with what there is not.
     NotFound(&'a str),
+    /// 405.
     MethodNotAllowed,
+    /// 408: the body did not arrive in time.
     TimedOut,
-    TooLarge { limit: usize },
+    /// 413.
+    TooLarge {
+        /// The greatest body, bytes.
+        limit: usize,
+    },
+    /// 415: the body is not JSON.
     UnsupportedMediaType,
-    Unavailable { reason: &'a str, retry_after: Option<Duration> },
+    /// 503, with what is away.
+    Unavailable {
+        /// What is away.
+        reason: &'a str,
+        /// When to come back, if that is known; rounded up to seconds.
+        retry_after: Option<Duration>,
+    },
 }
 
 #[derive(Serialize)]
@@ -30,7 +46,8 @@ struct Body<'a> {
 }
 
 impl Problem<'_> {
-    pub(super) fn answer(&self, request_id: &str) -> Response {
+    /// The answer to the request of that id.
+    pub fn answer(&self, request_id: &str) -> Response {
         let too_large;
         let (status, error, reason) = match self {
             Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, "bad request", *reason),
@@ -72,7 +89,7 @@ impl Problem<'_> {
 }
 
 /// A JSON answer.
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut text = Vec::with_capacity(512);
     match serde_json::to_writer(&mut text, body) {
         Ok(()) => (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text)

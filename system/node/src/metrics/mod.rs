@@ -28,7 +28,7 @@ use crate::settings::Identity;
 use family::Family;
 
 /// The media type of an exposition.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One label; its values are names the code knows.
 type One = [(&'static str, &'static str); 1];
@@ -71,8 +71,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(identity: &Identity, breakers: &[Dependency]) -> Self {
-        let labels = [("app", "dive-node"), ("instance", &*identity.instance), ("region", &*identity.region)];
+    pub(crate) fn new(app: &str, identity: &Identity, breakers: &[Dependency]) -> Self {
+        let labels = [("app", app), ("instance", &*identity.instance), ("region", &*identity.region)];
         let labels = labels.map(|(name, value)| (name.into(), value.to_owned().into()));
         let registry = Registry::with_prefix_and_labels("dive_v3", labels.into_iter());
         let (counter, gauge) = (MetricType::Counter, MetricType::Gauge);

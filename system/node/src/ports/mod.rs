@@ -43,6 +43,8 @@ pub type BreakerFactory = Box<dyn Fn(&str, &BreakerSettings) -> Box<dyn CircuitB
 
 /// Everything a node is given of its world.
 pub struct Ports {
+    /// Which program it is: label `app` of every metric.
+    pub app: &'static str,
     /// The policy decision point.
     pub engine: Arc<dyn PolicyEngine>,
     /// The trusted issuers.
@@ -79,6 +81,7 @@ impl Ports {
         events: Arc<dyn EventSink>,
     ) -> Self {
         Self {
+            app: "dive-node",
             engine,
             issuers,
             identity,

@@ -26,7 +26,7 @@ use crate::settings::HttpSettings;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`; true when every request in flight ended within `http.drain`.
-pub(super) async fn serve(
+pub async fn serve(
     listener: TcpListener,
     router: Router,
     http: &HttpSettings,

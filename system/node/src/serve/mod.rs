@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
+pub use connections::serve as serve_connections;
 pub use logging::install as install_logging;
 
 use crate::adapters::{
@@ -75,6 +76,34 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// The ports of a process: what `settings` name, opened.
+///
+/// # Errors
+/// [`ServeError`] when something is not named or cannot be used.
+pub fn ports(settings: &Settings) -> Result<Ports, ServeError> {
+    let needed = [
+        ("files.issuers", &settings.files.issuers, "the trusted issuers"),
+        ("files.resources", &settings.files.resources, "the resources' metadata"),
+        ("audit.path", &settings.audit.path, "the audit trail"),
+    ];
+    for (key, path, about) in needed {
+        if path.as_os_str().is_empty() {
+            return Err(ServeError::Missing { key, about });
+        }
+    }
+    let issuers = Arc::new(IssuersFile::open(&settings.files.issuers)?);
+    let mut ports = Ports::new(
+        Arc::new(Opa::new(&settings.opa)?),
+        issuers.clone(),
+        issuers,
+        Arc::new(ResourcesFile::open(&settings.files.resources)?),
+        Arc::new(AuditFile::open(&settings.audit)?),
+        Arc::new(LogEvents),
+    );
+    ports.process = Some(Arc::new(ThisProcess));
+    Ok(ports)
+}
+
 /// A node with its listener bound, not yet answering.
 #[derive(Debug)]
 pub struct Server {
@@ -91,26 +120,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when a file or the address cannot be used.
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
-        let needed = [
-            ("files.issuers", &settings.files.issuers, "the trusted issuers"),
-            ("files.resources", &settings.files.resources, "the resources' metadata"),
-            ("audit.path", &settings.audit.path, "the audit trail"),
-        ];
-        for (key, path, about) in needed {
-            if path.as_os_str().is_empty() {
-                return Err(ServeError::Missing { key, about });
-            }
-        }
-        let issuers = Arc::new(IssuersFile::open(&settings.files.issuers)?);
-        let mut ports = Ports::new(
-            Arc::new(Opa::new(&settings.opa)?),
-            issuers.clone(),
-            issuers,
-            Arc::new(ResourcesFile::open(&settings.files.resources)?),
-            Arc::new(AuditFile::open(&settings.audit)?),
-            Arc::new(LogEvents),
-        );
-        ports.process = Some(Arc::new(ThisProcess));
+        let ports = ports(&settings)?;
         Self::bind_with(settings, ports).await
     }
 

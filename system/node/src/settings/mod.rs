@@ -6,6 +6,8 @@
 
 mod error;
 mod file;
+mod kas;
+mod reader;
 mod table;
 mod typed;
 mod value;
@@ -16,6 +18,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 pub use error::{SettingError, SettingsError};
+pub use kas::KasSettings;
 use table::{TABLE, variable};
 pub use typed::{
     AuditSettings, Durability, FileSettings, HttpSettings, Identity, KeycloakSettings, LogFormat,

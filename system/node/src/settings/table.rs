@@ -81,11 +81,20 @@ fn table() -> BTreeMap<String, Entry> {
     let ttl = Kind::Span { min: Duration::ZERO, max: DAY, clock: Clock::Own };
     add("resources.ttl", ttl, "30s", "how long a resource is remembered; 0s: never");
     add("resources.cache_entries", count(1, 1_000_000), "1000", "resources remembered");
+    add(
+        "resources.object_limit",
+        count(1 << 10, 64 << 20),
+        "25165824",
+        "greatest ZTDF object, bytes of JSON",
+    );
     add("audit.timeout", SPAN, "3s", "how long keeping an audit entry may take");
 
     add("keycloak.url", HTTP, "", "the identity provider; nothing: keys are in files.issuers");
     add("keycloak.health_url", HTTP, "", "its management interface; nothing: the same");
     add("kas.url", HTTP, "", "the key access service; nothing: there is none");
+    for (key, kind, default, about) in super::kas::ENTRIES {
+        add(key, *kind, default, about);
+    }
     add("tls.ca_file", Kind::Path, "", "PEM bundle of the only authorities trusted; nothing: the system's");
     add("tls.certificate", Kind::Path, "", "PEM chain to serve HTTPS with; nothing: plain HTTP");
     add("tls.key", Kind::Path, "", "PEM key of that certificate");
@@ -103,6 +112,8 @@ fn table() -> BTreeMap<String, Entry> {
         add(&format!("{key}.timeout"), SPAN, "250ms", "how long one command may take");
     }
     add("revocation.reread", SPAN, "2s", "time between two whole readings, for news that was lost");
+    let hold = Kind::Span { min: MS, max: Duration::from_hours(24 * 365), clock: Clock::Wall };
+    add("revocation.hold", hold, "7d", "how long a revocation is kept; a token that lives longer is refused");
     add("revocation.entries", count(1, 10_000_000), "1000000", "revocations remembered");
     add(
         "cache.key_file",
@@ -136,6 +147,8 @@ fn table() -> BTreeMap<String, Entry> {
         "write",
         "an entry is acknowledged once written (survives kill -9) or synced (survives power loss)",
     );
+    add("audit.ship_interval", SPAN, "1s", "time between two looks for entries not yet copied to MongoDB");
+    add("audit.ship_batch", count(1, 10_000), "256", "entries copied to MongoDB at once");
     add("audit.queue", count(1, 1_000_000), "10000", "entries waiting to be synced");
 
     add("log.format", Kind::Choice(&["auto", "json", "text"]), "auto", "auto: text on a terminal, else JSON");

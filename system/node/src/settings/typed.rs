@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use dive_resilience::{Admission, BreakerSettings};
 
 use super::Origin;
 use super::error::SettingError;
+use super::kas::KasSettings;
+use super::reader::Reader;
 use super::value::Value;
 use crate::dependency::Dependency;
 
@@ -47,6 +49,8 @@ pub struct Values {
     pub keycloak: KeycloakSettings,
     /// The key access service, `http[s]://host:port`; empty when there is none.
     pub kas_url: String,
+    /// The key access service itself.
+    pub kas: KasSettings,
     /// Certificates.
     pub tls: TlsSettings,
     /// The store of resources and registry.
@@ -146,6 +150,8 @@ pub struct ResourceSettings {
     pub ttl: Duration,
     /// How many are remembered.
     pub entries: NonZeroUsize,
+    /// Greatest ZTDF object that is looked at, bytes of JSON.
+    pub object_limit: usize,
 }
 
 /// The identity provider.
@@ -207,6 +213,9 @@ impl std::fmt::Debug for RedisSettings {
 pub struct RevocationSettings {
     /// Time between two whole readings.
     pub reread: Duration,
+    /// How long a revocation is kept whose token's expiry is not known. Where revocations are kept, a token
+    /// with a longer life is refused: its revocation could end before it does.
+    pub hold: Duration,
     /// How many are remembered.
     pub entries: NonZeroUsize,
 }
@@ -240,6 +249,10 @@ pub struct AuditSettings {
     pub queue: usize,
     /// How long keeping an entry may take.
     pub timeout: Duration,
+    /// Time between two looks for entries that are not copied yet.
+    pub ship_interval: Duration,
+    /// Entries copied at once.
+    pub ship_batch: usize,
 }
 
 /// How log lines look.
@@ -271,44 +284,6 @@ pub struct PollSettings {
     pub deadline: Duration,
     /// An answer that takes longer is slow.
     pub slow_over: Duration,
-}
-
-/// Reads resolved values whose presence, kind and range the table has ensured.
-struct Reader<'a>(&'a BTreeMap<String, (Value, Origin)>);
-
-impl Reader<'_> {
-    fn value(&self, key: &str) -> &Value {
-        &self.0.get(key).expect("every key of the table is resolved").0
-    }
-
-    fn text(&self, key: &str) -> &str {
-        match self.value(key) {
-            Value::Text(text) => text,
-            other => unreachable!("{key} is text by the table, not {other:?}"),
-        }
-    }
-
-    fn span(&self, key: &str) -> Duration {
-        match self.value(key) {
-            Value::Span(span) => *span,
-            other => unreachable!("{key} is a span by the table, not {other:?}"),
-        }
-    }
-
-    fn count(&self, key: &str) -> usize {
-        match self.value(key) {
-            Value::Count(count) => usize::try_from(*count).unwrap_or(usize::MAX),
-            other => unreachable!("{key} is a count by the table, not {other:?}"),
-        }
-    }
-
-    fn at_least_one(&self, key: &str) -> NonZeroU32 {
-        u32::try_from(self.count(key)).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN)
-    }
-
-    fn entries(&self, key: &str) -> NonZeroUsize {
-        NonZeroUsize::new(self.count(key)).unwrap_or(NonZeroUsize::MIN)
-    }
 }
 
 impl Values {
@@ -389,12 +364,14 @@ impl Values {
                 timeout: from.span("resources.timeout"),
                 ttl: from.span("resources.ttl"),
                 entries: from.entries("resources.cache_entries"),
+                object_limit: from.count("resources.object_limit"),
             },
             keycloak: KeycloakSettings {
                 url: from.text("keycloak.url").to_owned(),
                 health_url: from.text("keycloak.health_url").to_owned(),
             },
             kas_url: from.text("kas.url").to_owned(),
+            kas: KasSettings::read(&from),
             tls: TlsSettings {
                 ca_file: from.text("tls.ca_file").into(),
                 certificate: from.text("tls.certificate").into(),
@@ -410,6 +387,7 @@ impl Values {
             blacklist_redis: redis("blacklist_redis"),
             revocation: RevocationSettings {
                 reread: from.span("revocation.reread"),
+                hold: from.span("revocation.hold"),
                 entries: from.entries("revocation.entries"),
             },
             cache_key_file: from.text("cache.key_file").into(),
@@ -421,6 +399,8 @@ impl Values {
                 },
                 queue: from.count("audit.queue"),
                 timeout: from.span("audit.timeout"),
+                ship_interval: from.span("audit.ship_interval"),
+                ship_batch: from.count("audit.ship_batch"),
             },
             log: LogSettings {
                 format: match from.text("log.format") {
