@@ -7,6 +7,7 @@
 //! | [`BreakerSettings`] | thresholds and times of one breaker, and the defaults of each dependency |
 //! | [`CircuitBreaker`] | the seam: what a caller may do to a breaker |
 //! | [`Breaker`] | the product's implementation of that seam |
+//! | [`revocation`] | the local copy of revocations: what of it holds, and until when |
 //! | [`health`] | from what a check saw to a service's status, from those to the node's status |
 //!
 //! A call goes `admit` → [`Permit`] → the dependency → `settle` (or `cancel` when nobody waits for the
@@ -16,6 +17,7 @@
 mod breaker;
 pub mod health;
 mod moment;
+pub mod revocation;
 mod settings;
 
 pub use breaker::{
