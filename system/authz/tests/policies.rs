@@ -40,7 +40,7 @@ fn loaded() -> (Engine, Vec<String>) {
 #[test]
 fn every_test_passes_in_the_embedded_engine() {
     let (mut engine, tests) = loaded();
-    assert!(tests.len() > 90, "only {} tests were found", tests.len());
+    assert!(tests.len() > 100, "only {} tests were found", tests.len());
     let failed: Vec<String> = tests
         .iter()
         .filter_map(|test| match engine.eval_rule(test.clone()) {
@@ -69,6 +69,32 @@ fn every_test_passes_in_the_real_engine() {
     assert!(output.status.success(), "{report}{}", String::from_utf8_lossy(&output.stderr));
     let results: serde_json::Value = serde_json::from_str(&report).unwrap();
     assert_eq!(results.as_array().unwrap().len(), loaded().1.len(), "both engines ran the same tests");
+}
+
+/// Every expression of every rule was evaluated by some test.
+#[test]
+fn the_tests_cover_every_rule() {
+    let Some(output) = opa(&["test", "--coverage", "--format=json"]) else { return };
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let files = report["files"].as_object().unwrap();
+    let mut uncovered = Vec::new();
+    for module in dive_authz::policies::modules() {
+        let path = root().join(module.path);
+        let Some(found) = files.iter().find(|(file, _)| path.ends_with(file) || path.to_str() == Some(file))
+        else {
+            uncovered.push(format!("{}: not loaded", module.path));
+            continue;
+        };
+        let lines = module.source.lines().collect::<Vec<_>>();
+        for place in found.1["not_covered"].as_array().into_iter().flatten() {
+            let row =
+                |end: &str| place[end]["row"].as_u64().and_then(|row| usize::try_from(row).ok()).unwrap();
+            for row in row("start")..=row("end") {
+                uncovered.push(format!("{}:{row}: {}", module.path, lines[row - 1]));
+            }
+        }
+    }
+    assert!(uncovered.is_empty(), "no test evaluates\n{}", uncovered.join("\n"));
 }
 
 #[test]

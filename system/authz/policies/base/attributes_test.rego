@@ -47,6 +47,12 @@ test_countries_are_alpha_3 if {
 	}
 }
 
+test_a_country_may_stand_as_original_country if {
+	every country in ["FRA", "AUS", null] {
+		attributes.held with input as fixture.with_changes({"resource/originalCountry": country})
+	}
+}
+
 test_the_alliance_may_stand_as_clearance_country if {
 	every country in ["NATO", "FRA", null] {
 		attributes.held with input as fixture.with_changes({"subject/clearanceCountry": country})

@@ -4,12 +4,16 @@ package base.releasability
 default held := false
 
 held if {
-	is_array(input.resource.releasabilityTo)
+	concat("", input.resource.releasabilityTo)
 	input.subject.countryOfAffiliation in input.resource.releasabilityTo
 }
 
 default upload := false
 
-upload if input.action.operation != "upload"
+upload if {
+	trim_space(input.action.operation) != ""
+	input.action.operation != "upload"
+}
 
+# An operation that is not told could be an upload.
 upload if held

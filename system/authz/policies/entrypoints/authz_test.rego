@@ -95,38 +95,6 @@ test_without_data_denied if {
 	decision.reason == "issuer"
 }
 
-test_the_lowest_level_needs_one_factor if {
-	decide({
-		"subject/clearance": "UNCLASSIFIED",
-		"resource/classification": "UNCLASSIFIED",
-		"context/acr": "0",
-		"context/amr": ["pwd"],
-	}).allow
-}
-
-test_weak_class_is_strength_before_mfa if {
-	decide({"context/acr": "0", "context/amr": ["pwd"]}).reason == "strength"
-}
-
-test_national_terms if {
-	decide({
-		"subject/countryOfAffiliation": "FRA",
-		"subject/clearance": "SECRET DÉFENSE",
-		"subject/clearanceCountry": "FRA",
-		"resource/releasabilityTo": ["USA", "FRA"],
-	}).allow
-}
-
-test_industry_within_its_cap if {
-	decide({
-		"subject/organizationType": "INDUSTRY",
-		"subject/countryOfAffiliation": "DEU",
-		"resource/classification": "CONFIDENTIAL",
-		"resource/releasabilityTo": ["USA", "DEU"],
-		"resource/releasableToIndustry": true,
-	}).allow
-}
-
 test_federation_before_its_cap if {
 	decide({"context/tenant": "FRA", "subject/issuer": "https://idp.deu.example"}).reason == "federation"
 }

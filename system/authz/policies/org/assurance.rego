@@ -17,7 +17,7 @@ strength if {
 	sufficient
 }
 
-sufficient if _mentions({"silver", "gold", "aal2", "aal3", "multi-factor"})
+sufficient if _mentions({"SILVER", "GOLD", "AAL2", "AAL3", "MULTI-FACTOR"})
 
 sufficient if count(factors) >= 2
 
@@ -60,7 +60,7 @@ assured if data.org.equivalence.resource_level < 4
 
 assured if not data.policy.require_aal3
 
-assured if _mentions({"gold", "aal3"})
+assured if _mentions({"GOLD", "AAL3"})
 
 # The same factor twice is one factor, a blank one is none; undefined for what is no list of strings.
 factors := {factor | some factor in input.context.amr; trim_space(factor) != ""} if {
@@ -75,8 +75,9 @@ class_well_formed if is_number(input.context.acr)
 
 class_well_formed if object.get(input.context, "acr", null) == null
 
+# In capitals: engines differ over small letters (they make one or two of the Turkish İ).
 _mentions(words) if {
-	class := lower(input.context.acr)
+	class := upper(input.context.acr)
 	some word in words
 	contains(class, word)
 }

@@ -57,7 +57,7 @@ violated if {
 violated if {
 	input.context.strict_coi_coherence == true
 	count(data.base.coi.required) > 0
-	count(released - members) > 0
+	not released_to_members
 }
 
 us_release if {
@@ -65,9 +65,11 @@ us_release if {
 	released == {"USA"}
 }
 
-released := {country |
-	is_array(input.resource.releasabilityTo)
-	some country in input.resource.releasabilityTo
+released_to_members if count(released - members) == 0
+
+# Undefined for what is no list of strings.
+released := {country | some country in input.resource.releasabilityTo} if {
+	concat("", input.resource.releasabilityTo)
 }
 
 members := {country |

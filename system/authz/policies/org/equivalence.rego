@@ -31,11 +31,14 @@ resource_level := rank if {
 	rank := max([data.base.levels.rank[input.resource.classification], marked])
 }
 
-_given(value) if value != null
+_given(value) if trim_space(value) != ""
 
 # The level of `term` as `country` writes it; undefined when it has none, or more than one.
 level(country, term) := rank if {
 	written := upper(term)
+
+	# Some engines make two capitals of one letter, such as ß, and so two terms of one.
+	count(written) == count(term)
 	ranks := (_nato(written) | _national(country, written)) | _english(country, written)
 	count(ranks) == 1
 	some rank in ranks

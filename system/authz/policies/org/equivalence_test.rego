@@ -20,6 +20,11 @@ test_terms_are_upper_cased_first if {
 	equivalence.level("GRC", "απόρρητο") == 3
 }
 
+test_a_letter_with_two_capitals_is_no_two_letters if {
+	not equivalence.level("FRA", "NON CLAßIFIÉ")
+	not equivalence.level("GBR", "oﬃcial")
+}
+
 test_english_terms if {
 	every country, _ in object.remove(data.reference.classification_equivalence, ["NATO", "CAN", "GBR", "NZL"]) {
 		equivalence.level(country, "UNCLASSIFIED") == 0
