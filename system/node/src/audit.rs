@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct AuditEntry<'a> {
-    /// Unique within the node: the request's id.
+    /// Unique among all entries: the node's own choice, never its caller's.
     pub id: Cow<'a, str>,
     /// RFC 3339.
     pub time: Cow<'a, str>,
@@ -38,3 +38,9 @@ pub const AUTHORIZATION_DECISION: &str = "authorization_decision";
 
 /// The type of an entry about a request for a data key.
 pub const KAS_KEY_REQUEST: &str = "kas_key_request";
+
+/// The type of an entry about a request for a resource itself, or a search.
+pub const RESOURCE_ACCESS: &str = "resource_access";
+
+/// The type of an entry about a revocation.
+pub const SECURITY_EVENT: &str = "security_event";

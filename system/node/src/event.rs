@@ -38,6 +38,13 @@ pub enum NodeEvent<'a> {
         /// Its state.
         state: State,
     },
+    /// A call made on a request's behalf failed, and the dependency was at fault.
+    CallFailed {
+        /// The dependency.
+        service: Dependency,
+        /// In which way.
+        fault: CallFault,
+    },
     /// A dependency was checked.
     Polled {
         /// The dependency.
@@ -96,6 +103,28 @@ pub enum NodeEvent<'a> {
         revision: &'a PolicyRevision,
         /// Decisions dropped.
         flushed: usize,
+    },
+    /// The decision cache was switched on or off.
+    CachingSwitched {
+        /// Whether decisions are remembered now.
+        on: bool,
+    },
+    /// Something was revoked at this node.
+    Revoked {
+        /// The request that asked for it.
+        request_id: &'a str,
+        /// `token` or `user`.
+        what: &'static str,
+    },
+    /// Entries of the audit trail were copied to the store that all nodes share.
+    AuditShipped {
+        /// How many.
+        entries: usize,
+    },
+    /// The audit trail could not be copied; it will be tried again.
+    AuditNotShipped {
+        /// Why.
+        error: &'a str,
     },
     /// An audit entry was kept.
     Audited {
@@ -163,8 +192,31 @@ impl Decided<'_> {
 pub enum Cache {
     /// Decisions of the policy engine.
     Decision,
+    /// Metadata of resources.
+    Resource,
+    /// Decisions in the cache that outlives the process.
+    SharedDecision,
     /// Verified tokens.
     Token,
+}
+
+/// In which way a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CallFault {
+    /// It took too long.
+    Timeout,
+    /// The dependency could not be reached, or said that it failed.
+    Error,
+}
+
+impl CallFault {
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Error => "error",
+        }
+    }
 }
 
 impl Cache {
@@ -172,6 +224,8 @@ impl Cache {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Decision => "decision",
+            Self::Resource => "resource",
+            Self::SharedDecision => "shared_decision",
             Self::Token => "token",
         }
     }

@@ -61,6 +61,11 @@ impl HealthBoard {
         self.board.lock().services.iter().map(|(service, reading)| (*service, reading.clone())).collect()
     }
 
+    /// What the last check of `service` said, if it is watched and was checked.
+    pub(crate) fn reading(&self, service: Dependency) -> Option<Reading> {
+        self.board.lock().services.get(&service).cloned().flatten()
+    }
+
     /// Puts a new reading in the place of the last one and tells what changed.
     pub(crate) fn record(&self, service: Dependency, reading: Reading) {
         let Reading { status, took, .. } = reading;

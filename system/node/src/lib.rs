@@ -29,6 +29,7 @@
 
 pub mod adapters;
 pub mod audit;
+mod call_path;
 mod circuit;
 mod clock;
 mod decisions;
@@ -36,13 +37,17 @@ mod dependency;
 mod enforcement;
 pub mod event;
 mod events;
+mod guarded;
 mod health;
 pub mod http;
+mod idps;
+mod ids;
 mod metrics;
 mod node;
 pub mod pep;
 mod poller;
 pub mod ports;
+mod resources;
 pub mod serve;
 pub mod settings;
 #[cfg(test)]
@@ -52,6 +57,7 @@ mod token;
 pub use clock::rfc3339;
 pub use dependency::Dependency;
 pub use enforcement::Ask;
+pub use metrics::Family;
 pub use node::{Node, NodeError};
 pub use ports::Ports;
 pub use serve::serve;

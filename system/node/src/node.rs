@@ -7,16 +7,21 @@ use std::sync::Arc;
 use dive_resilience::{Snapshot, State};
 use dive_runtime::{Monotonic, Runtime};
 
+use crate::call_path::CallPath;
 use crate::circuit::Circuit;
-use crate::decisions::Decisions;
+use crate::decisions::{Decisions, Shared};
 use crate::dependency::Dependency;
-use crate::enforcement::Enforcement;
+use crate::enforcement::{Enforcement, Trail};
 use crate::events::Events;
+use crate::guarded::{GuardedIdentity, GuardedRegistry};
 use crate::health::HealthBoard;
 use crate::http::{self, RequestIds};
+use crate::idps::Idps;
+use crate::ids::Sequence;
 use crate::metrics::Metrics;
-use crate::poller::{EngineProbe, PolicyWatch, Poller};
+use crate::poller::{EngineProbe, Poller, Watch};
 use crate::ports::{Ports, Probe, ProcessStats};
+use crate::resources::Resources;
 use crate::settings::Settings;
 use crate::token::Verifier;
 
@@ -26,6 +31,9 @@ pub enum NodeError {
     /// A probe was given for what the node checks itself.
     #[error("`{0}` is checked through its own port and takes no probe")]
     ProbeNotWanted(Dependency),
+    /// A shared decision cache was given without a key to seal its entries with.
+    #[error("the shared decision cache needs a key that seals its entries")]
+    NoSealingKey,
 }
 
 /// A policy enforcement point with its breakers, health and metrics. Cheap to clone.
@@ -42,6 +50,7 @@ pub(crate) struct Parts {
     pub(crate) board: Arc<HealthBoard>,
     pub(crate) circuits: BTreeMap<Dependency, Arc<Circuit>>,
     pub(crate) enforcement: Enforcement,
+    pub(crate) idps: Idps,
     pub(crate) request_ids: RequestIds,
     pub(crate) process: Option<Arc<dyn ProcessStats>>,
     pub(crate) started: Monotonic,
@@ -62,6 +71,8 @@ impl Node {
             resources,
             audit,
             events: sink,
+            decisions,
+            sealing_key,
             mut probes,
             breakers,
             process,
@@ -83,22 +94,50 @@ impl Node {
         };
         let circuits: BTreeMap<_, _> =
             guarded.into_iter().map(|dependency| (dependency, circuit(dependency))).collect();
+        let path = |dependency: Dependency, limit| CallPath {
+            dependency,
+            circuit: circuits.get(&dependency).cloned(),
+            limit,
+            runtime: Arc::clone(&runtime),
+            events: Arc::clone(&events),
+        };
+        let shared = match (decisions, sealing_key) {
+            (None, _) => None,
+            (Some(_), None) => return Err(NodeError::NoSealingKey),
+            (Some(store), Some(key)) => {
+                Some(Shared::new(store, key, settings.redis.timeout, Arc::clone(&runtime)))
+            }
+        };
+        let decisions =
+            Arc::new(Decisions::new(settings.cache, shared, Arc::clone(&runtime), Arc::clone(&events)));
         let board = Arc::new(HealthBoard::new(probes.keys().copied(), Arc::clone(&events)));
-        let decisions = Arc::new(Decisions::new(settings.cache, Arc::clone(&runtime), Arc::clone(&events)));
+
+        let registry_timeout = settings.token.registry_timeout;
+        let issuers = Arc::new(GuardedRegistry {
+            registry: issuers,
+            path: path(Dependency::Mongodb, registry_timeout),
+        });
+        let identity =
+            Arc::new(GuardedIdentity { identity, path: path(Dependency::Keycloak, registry_timeout) });
+        let idps = Idps::new(issuers.clone(), settings.token.trust_ttl, Arc::clone(&runtime));
         let verifier =
             Verifier::new(&settings.token, issuers, identity, Arc::clone(&runtime), Arc::clone(&events));
+        let resources_path = path(Dependency::Mongodb, settings.resources.timeout);
         let enforcement = Enforcement {
             tenant: Arc::clone(&settings.node.tenant),
-            instance: Arc::clone(&settings.node.instance),
-            engine_timeout: settings.opa.timeout,
-            resources_timeout: settings.resources.timeout,
-            audit_timeout: settings.audit.timeout,
             verifier,
-            resources,
+            resources: Resources::new(resources, settings.resources.clone(), resources_path),
             decisions,
             engine,
-            circuit: Arc::clone(&circuits[&Dependency::Opa]),
-            audit,
+            engine_path: path(Dependency::Opa, settings.opa.timeout),
+            trail: Trail {
+                audit,
+                instance: Arc::clone(&settings.node.instance),
+                limit: settings.audit.timeout,
+                ids: Sequence::new(&settings.node.id, "a", runtime.wall()),
+                runtime: Arc::clone(&runtime),
+                events: Arc::clone(&events),
+            },
             runtime: Arc::clone(&runtime),
             events: Arc::clone(&events),
         };
@@ -111,6 +150,7 @@ impl Node {
             board,
             circuits,
             enforcement,
+            idps,
             process,
             probes,
         };
@@ -129,19 +169,25 @@ impl Node {
     /// Begins the periodic checks, each as a task of the runtime. To be called once.
     pub fn start(&self) {
         let parts = &self.parts;
+        parts.enforcement.decisions.start();
         for (dependency, probe) in &parts.probes {
-            let policy = (*dependency == Dependency::Opa).then(|| PolicyWatch {
-                engine: Arc::clone(&parts.enforcement.engine),
-                decisions: Arc::clone(&parts.enforcement.decisions),
-            });
+            let decisions = || Arc::clone(&parts.enforcement.decisions);
+            let watch = match dependency {
+                Dependency::Opa => {
+                    Watch::Policy { engine: Arc::clone(&parts.enforcement.engine), decisions: decisions() }
+                }
+                Dependency::Redis => Watch::Cache(decisions()),
+                _ => Watch::Nothing,
+            };
             let poller = Poller {
                 dependency: *dependency,
                 settings: parts.settings.polls[dependency],
                 probe: Arc::clone(probe),
                 circuit: parts.circuits.get(dependency).cloned(),
                 board: Arc::clone(&parts.board),
+                events: Arc::clone(&parts.events),
                 runtime: Arc::clone(&parts.runtime),
-                policy,
+                watch,
             };
             parts.runtime.spawn(dependency.name(), Box::pin(poller.run()));
         }

@@ -59,7 +59,7 @@ impl Node {
     /// # Errors
     /// [`Unverified`] when the token is not to be believed, or that cannot be told.
     pub async fn verify(&self, ask: &Ask<'_>) -> Result<Bearer, Unverified> {
-        match self.parts().enforcement.verifier.verify(ask.token).await {
+        match self.parts().enforcement.authenticate(ask.token).await {
             Ok(token) => Ok(Bearer(token)),
             Err(why) => {
                 let why = why.to_string();

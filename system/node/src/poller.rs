@@ -14,6 +14,8 @@ use dive_runtime::{Monotonic, Runtime};
 use crate::circuit::Circuit;
 use crate::decisions::Decisions;
 use crate::dependency::Dependency;
+use crate::event::{CallFault, NodeEvent};
+use crate::events::Events;
 use crate::health::{HealthBoard, Reading};
 use crate::ports::{PolicyEngine, Probe, ProbeError};
 use crate::settings::PollSettings;
@@ -25,15 +27,21 @@ pub(crate) struct Poller {
     pub(crate) probe: Arc<dyn Probe>,
     pub(crate) circuit: Option<Arc<Circuit>>,
     pub(crate) board: Arc<HealthBoard>,
+    pub(crate) events: Arc<Events>,
     pub(crate) runtime: Arc<dyn Runtime>,
-    /// Of the policy engine: whom to ask for the policy's revision, and whom to tell.
-    pub(crate) policy: Option<PolicyWatch>,
+    pub(crate) watch: Watch,
 }
 
-/// Where the policy's revision comes from and goes to.
-pub(crate) struct PolicyWatch {
-    pub(crate) engine: Arc<dyn PolicyEngine>,
-    pub(crate) decisions: Arc<Decisions>,
+/// What else a check is good for.
+pub(crate) enum Watch {
+    Nothing,
+    /// Of the policy engine: whom to ask for the policy's revision, and whom to tell.
+    Policy {
+        engine: Arc<dyn PolicyEngine>,
+        decisions: Arc<Decisions>,
+    },
+    /// Of the shared cache: whom to tell whether it is there.
+    Cache(Arc<Decisions>),
 }
 
 impl Poller {
@@ -62,25 +70,41 @@ impl Poller {
         let took = self.runtime.now().saturating_since(started);
         let (status, error) = match answer {
             Ok(Ok(())) => (ServiceStatus::of_answer(took, self.settings.slow_over), None),
-            Ok(Err(ProbeError(why))) => (ServiceStatus::Down, Some(why.into())),
-            Err(elapsed) => (ServiceStatus::Down, Some(elapsed.to_string().into())),
+            Ok(Err(ProbeError(why))) => {
+                self.tell(CallFault::Error);
+                (ServiceStatus::Down, Some(why.into()))
+            }
+            Err(elapsed) => {
+                self.tell(CallFault::Timeout);
+                (ServiceStatus::Down, Some(elapsed.to_string().into()))
+            }
         };
         if let Some(Ok(admission)) = admission {
             let down = status == ServiceStatus::Down;
             admission.settle(if down { Outcome::Failure } else { Outcome::Success });
         }
         self.board.record(self.dependency, Reading { status, took, error });
-        let closed = self.circuit.as_deref().is_none_or(|circuit| circuit.snapshot().state == State::Closed);
-        if status != ServiceStatus::Down && closed {
-            self.look_for_another_policy().await;
+        match &self.watch {
+            Watch::Cache(decisions) => decisions.shared_is(status),
+            Watch::Policy { engine, decisions } if status != ServiceStatus::Down && self.is_closed() => {
+                self.look_for_another_policy(engine.as_ref(), decisions).await;
+            }
+            Watch::Policy { .. } | Watch::Nothing => {}
         }
     }
 
-    async fn look_for_another_policy(&self) {
-        let Some(watch) = &self.policy else { return };
-        let limit = self.settings.deadline;
-        if let Ok(Ok(Some(revision))) = self.runtime.timeout(limit, watch.engine.revision()).await {
-            watch.decisions.follow(&revision);
+    fn is_closed(&self) -> bool {
+        self.circuit.as_deref().is_none_or(|circuit| circuit.snapshot().state == State::Closed)
+    }
+
+    fn tell(&self, fault: CallFault) {
+        self.events.emit(&NodeEvent::CallFailed { service: self.dependency, fault });
+    }
+
+    async fn look_for_another_policy(&self, engine: &dyn PolicyEngine, decisions: &Decisions) {
+        if let Ok(Ok(Some(revision))) = self.runtime.timeout(self.settings.deadline, engine.revision()).await
+        {
+            decisions.follow(&revision);
         }
     }
 

@@ -8,6 +8,7 @@ use dive_runtime::{Monotonic, Runtime as _};
 use parking_lot::Mutex;
 
 use super::*;
+use crate::dependency::Dependency;
 use crate::settings::Settings;
 use crate::testing::{Manner, World};
 
@@ -102,6 +103,29 @@ async fn while_open_the_status_is_still_looked_at_but_no_poll_is_counted_as_a_re
     assert!(became(&world, "up", back).is_some());
     let opa = world.opa();
     assert_eq!((opa.state, opa.failures, opa.counters.rejects), (State::Open, 5, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_at_half_open_while_a_probe_is_under_way_makes_no_call() {
+    let world = World::new();
+    world.node.start();
+    tokio::time::sleep(secs(1)).await;
+    world.node.force_breaker(Dependency::Opa, State::HalfOpen);
+    world.engine.set(Manner::Slow(Duration::from_millis(4_900)));
+    tokio::time::sleep(Duration::from_millis(3_900)).await;
+    let checked = || world.engine.checked.load(std::sync::atomic::Ordering::Relaxed);
+    let before = checked();
+    let token = crate::testing::token();
+    let probe = world.authorize(&token, "secret-1");
+    let poll_comes_due = async {
+        tokio::time::sleep(secs(1)).await;
+        assert_eq!(world.opa().probes_in_flight, 1, "the request is still under way");
+        assert_eq!(checked(), before, "a poll came due 900 ms ago and left the engine alone");
+    };
+    let (answer, ()) = futures_util::future::join(probe, poll_comes_due).await;
+    assert_eq!(answer.status, 200);
+    tokio::time::sleep(secs(5)).await;
+    assert_eq!(checked(), before + 1, "the next one calls again");
 }
 
 #[tokio::test(start_paused = true)]

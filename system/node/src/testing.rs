@@ -24,8 +24,8 @@ use tower::ServiceExt as _;
 use crate::audit::AuditEntry;
 use crate::event::NodeEvent;
 use crate::ports::{
-    Audit, EngineError, EventSink, IdentityProvider, IssuerRegistry, PolicyEngine, ProbeError, ResourceStore,
-    StoreError, StoredResource, TrustedIssuer,
+    Audit, DecisionKey, DecisionStore, EngineError, EventSink, IdentityProvider, IssuerRegistry,
+    PolicyEngine, Probe, ProbeError, ResourceStore, SealingKey, StoreError, StoredResource, TrustedIssuer,
 };
 use crate::{Dependency, Node, Ports, Settings};
 
@@ -129,6 +129,8 @@ pub(crate) enum Manner {
     Refuses,
     Malformed,
     Hangs,
+    /// Denies what has `hidden` in its id.
+    DeniesHidden,
     /// Answers, but only after this long.
     Slow(Duration),
 }
@@ -160,7 +162,7 @@ impl FakeEngine {
     async fn behave(&self) -> Result<bool, EngineError> {
         let manner = *self.manner.lock();
         match manner {
-            Manner::Allow => Ok(true),
+            Manner::Allow | Manner::DeniesHidden => Ok(true),
             Manner::Deny => Ok(false),
             Manner::Unreachable => Err(EngineError::Unreachable("connection refused".to_owned())),
             Manner::Fails => Err(EngineError::Failed(500)),
@@ -192,7 +194,10 @@ impl PolicyEngine for FakeEngine {
         self.most_in_flight.fetch_max(now, Ordering::Relaxed);
         *self.last.lock() = Some(input.clone());
         let checks = Checks::all_held();
-        let checks = if self.behave().await? { checks } else { checks.failing(Check::Releasability) };
+        let hidden = input.resource.resource_id.contains("hidden");
+        let denies = hidden && *self.manner.lock() == Manner::DeniesHidden;
+        let checks =
+            if self.behave().await? && !denies { checks } else { checks.failing(Check::Releasability) };
         Ok(Decision::new(checks, vec![]))
     }
 
@@ -213,6 +218,11 @@ pub(crate) struct FakeIssuers {
     pub(crate) unreadable: Mutex<bool>,
     pub(crate) entries_read: AtomicUsize,
     pub(crate) keys_read: AtomicUsize,
+    pub(crate) lists_read: AtomicUsize,
+}
+
+fn trusted(issuer: &str) -> TrustedIssuer {
+    TrustedIssuer { issuer: issuer.to_owned(), tenant: "USA".to_owned(), keys_url: None }
 }
 
 impl FakeIssuers {
@@ -235,11 +245,13 @@ impl IssuerRegistry for FakeIssuers {
     async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
         self.entries_read.fetch_add(1, Ordering::Relaxed);
         let known = self.trusted.lock().contains_key(issuer);
-        self.read(known.then(|| TrustedIssuer {
-            issuer: issuer.to_owned(),
-            tenant: "USA".to_owned(),
-            keys_url: None,
-        }))
+        self.read(known.then(|| trusted(issuer)))
+    }
+
+    async fn all(&self) -> Result<Vec<TrustedIssuer>, StoreError> {
+        self.lists_read.fetch_add(1, Ordering::Relaxed);
+        let all = self.trusted.lock().keys().map(|issuer| trusted(issuer)).collect();
+        self.read(all)
     }
 }
 
@@ -252,38 +264,60 @@ impl IdentityProvider for FakeIssuers {
     }
 }
 
-/// Resources `secret-1`, `secret-2`, `open-1`.
+/// Resources `secret-1`, `secret-2`, `open-1` and whatever else is put there.
 pub(crate) struct FakeResources {
+    pub(crate) stored: Mutex<BTreeMap<String, Arc<StoredResource>>>,
     pub(crate) away: Mutex<bool>,
+    pub(crate) read: AtomicUsize,
+}
+
+impl Default for FakeResources {
+    fn default() -> Self {
+        let resources = Self { stored: Mutex::default(), away: Mutex::new(false), read: AtomicUsize::new(0) };
+        for (id, classification) in
+            [("secret-1", "SECRET"), ("secret-2", "SECRET"), ("open-1", "UNCLASSIFIED")]
+        {
+            resources.put(metadata(id, classification), None);
+        }
+        resources
+    }
+}
+
+impl FakeResources {
+    pub(crate) fn put(&self, metadata: Resource, object: Option<Vec<u8>>) {
+        let id = metadata.resource_id.clone();
+        self.stored.lock().insert(id, Arc::new(StoredResource { metadata, object }));
+    }
+
+    fn reachable(&self) -> Result<(), StoreError> {
+        if *self.away.lock() { Err(StoreError("away".to_owned())) } else { Ok(()) }
+    }
+}
+
+/// Metadata of a resource that may be released to the USA.
+pub(crate) fn metadata(id: &str, classification: &str) -> Resource {
+    Resource {
+        resource_id: id.to_owned(),
+        classification: Some(classification.to_owned()),
+        releasability_to: Some(vec!["USA".to_owned()]),
+        ..Resource::default()
+    }
 }
 
 #[async_trait]
 impl ResourceStore for FakeResources {
     async fn resource(&self, resource_id: &str) -> Result<Option<Arc<StoredResource>>, StoreError> {
-        if *self.away.lock() {
-            return Err(StoreError("away".to_owned()));
-        }
-        let classification = match resource_id {
-            "secret-1" | "secret-2" => "SECRET",
-            "open-1" => "UNCLASSIFIED",
-            _ => return Ok(None),
-        };
-        let metadata = Resource {
-            resource_id: resource_id.to_owned(),
-            classification: Some(classification.to_owned()),
-            releasability_to: Some(vec!["USA".to_owned()]),
-            ..Resource::default()
-        };
-        Ok(Some(Arc::new(StoredResource { metadata, object: None })))
+        self.read.fetch_add(1, Ordering::Relaxed);
+        self.reachable()?;
+        Ok(self.stored.lock().get(resource_id).cloned())
     }
 
-    async fn search(
-        &self,
-        _text: &str,
-        _after: Option<&str>,
-        _limit: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        Err(StoreError("this store does not search".to_owned()))
+    async fn search(&self, text: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.reachable()?;
+        let stored = self.stored.lock();
+        let ids =
+            stored.keys().filter(|id| id.contains(text) && after.is_none_or(|after| id.as_str() > after));
+        Ok(ids.take(limit).cloned().collect())
     }
 }
 
@@ -302,6 +336,59 @@ impl Audit for FakeAudit {
         }
         self.entries.lock().push(serde_json::to_value(entry).unwrap());
         Ok(())
+    }
+}
+
+/// A cache that outlives the node, and its probe.
+#[derive(Default)]
+pub(crate) struct FakeDecisions {
+    pub(crate) kept: Mutex<BTreeMap<(String, String), Vec<u8>>>,
+    pub(crate) away: Mutex<bool>,
+    pub(crate) hangs: Mutex<bool>,
+    pub(crate) asked: AtomicUsize,
+}
+
+impl FakeDecisions {
+    async fn reach(&self) -> Result<(), StoreError> {
+        if *self.hangs.lock() {
+            std::future::pending::<()>().await;
+        }
+        if *self.away.lock() { Err(StoreError("away".to_owned())) } else { Ok(()) }
+    }
+
+    /// Gives a node this cache, with the same key each time.
+    pub(crate) fn join(self: &Arc<Self>, ports: &mut Ports) {
+        ports.decisions = Some(self.clone());
+        ports.sealing_key = Some(SealingKey::from_bytes(&[7; 32]));
+        ports.probes.insert(Dependency::Redis, self.clone());
+    }
+}
+
+#[async_trait]
+impl DecisionStore for FakeDecisions {
+    async fn get(&self, key: &DecisionKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.reach().await?;
+        Ok(self.kept.lock().get(&(key.subject.clone(), key.question.clone())).cloned())
+    }
+
+    async fn put(&self, key: &DecisionKey, sealed: &[u8], _ttl: Duration) -> Result<(), StoreError> {
+        self.reach().await?;
+        self.kept.lock().insert((key.subject.clone(), key.question.clone()), sealed.to_vec());
+        Ok(())
+    }
+
+    async fn forget(&self, subject: &str) -> Result<(), StoreError> {
+        self.reach().await?;
+        self.kept.lock().retain(|(kept, _), _| kept != subject);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Probe for FakeDecisions {
+    async fn check(&self) -> Result<(), ProbeError> {
+        self.reach().await.map_err(|error| ProbeError(error.0))
     }
 }
 
@@ -371,7 +458,7 @@ impl World {
         });
         let issuers = Arc::new(FakeIssuers::default());
         issuers.trust(ISSUER, &[&KEY]);
-        let resources = Arc::new(FakeResources { away: Mutex::new(false) });
+        let resources = Arc::new(FakeResources::default());
         let audit = Arc::new(FakeAudit::default());
         let events = Arc::new(Recorded::default());
         *events.clock.lock() = Some(Arc::clone(&runtime));
@@ -386,6 +473,13 @@ impl World {
         change(&mut ports);
         let node = Node::new(settings.clone(), ports, runtime.clone()).unwrap();
         Self { runtime, engine, issuers, resources, audit, events, node }
+    }
+
+    /// Ports to this world, for another node.
+    pub(crate) fn ports(&self) -> Ports {
+        let issuers = &self.issuers;
+        let (engine, audit, events) = (self.engine.clone(), self.audit.clone(), self.events.clone());
+        Ports::new(engine, issuers.clone(), issuers.clone(), self.resources.clone(), audit, events)
     }
 
     pub(crate) fn now(&self) -> Monotonic {
@@ -410,6 +504,20 @@ impl World {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// The same with a token.
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
+        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// The same, for an answer that is no text.
+    pub(crate) async fn get_raw(&self, token: &str, path: &str) -> Vec<u8> {
+        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let response = self.node.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().collect().await.unwrap().to_bytes().to_vec()
     }
 
     /// Asks to read `resource` with `token`.

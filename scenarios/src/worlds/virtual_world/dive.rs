@@ -242,7 +242,7 @@ impl ResourceStore for Store {
 #[async_trait]
 impl Audit for Store {
     async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
-        self.feed.push(Item::Audit(HUB, entry.id.clone().into_owned()));
+        self.feed.push(Item::Audit(HUB, entry.correlation_id.clone().into_owned()));
         Ok(())
     }
 }

@@ -20,8 +20,9 @@ pub(crate) struct AuditTail {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Entry {
-    id: String,
+    correlation_id: String,
 }
 
 impl AuditTail {
@@ -46,7 +47,7 @@ impl AuditTail {
         let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else { return };
         for line in rest[..end].split(|byte| *byte == b'\n') {
             if let Ok(entry) = serde_json::from_slice::<Entry>(line) {
-                record_audit(self.node, &entry.id, seen, recorder);
+                record_audit(self.node, &entry.correlation_id, seen, recorder);
             }
         }
         rest.drain(..=end);

@@ -28,6 +28,12 @@ struct Entry {
     jwks: JwkSet,
 }
 
+impl Entry {
+    fn trusted(self) -> TrustedIssuer {
+        TrustedIssuer { issuer: self.issuer, tenant: self.tenant, keys_url: None }
+    }
+}
+
 impl IssuersFile {
     /// The file at `path`, which must be readable now.
     ///
@@ -41,11 +47,14 @@ impl IssuersFile {
     }
 
     async fn read(&self, issuer: &str) -> Result<Option<Entry>, StoreError> {
+        Ok(self.read_all().await?.remove(issuer))
+    }
+
+    async fn read_all(&self) -> Result<BTreeMap<String, Entry>, StoreError> {
         let text = tokio::fs::read(&self.path).await;
         let text = text.map_err(|source| FileError::Io { path: self.path.clone(), source });
         let entries = text.and_then(|text| parse(&self.path, &text));
-        let mut entries = entries.map_err(|error| StoreError(error.to_string()))?;
-        Ok(entries.remove(issuer))
+        entries.map_err(|error| StoreError(error.to_string()))
     }
 }
 
@@ -65,7 +74,11 @@ fn parse(path: &Path, text: &[u8]) -> Result<BTreeMap<String, Entry>, FileError>
 impl IssuerRegistry for IssuersFile {
     async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
         let entry = self.read(issuer).await?;
-        Ok(entry.map(|entry| TrustedIssuer { issuer: entry.issuer, tenant: entry.tenant, keys_url: None }))
+        Ok(entry.map(Entry::trusted))
+    }
+
+    async fn all(&self) -> Result<Vec<TrustedIssuer>, StoreError> {
+        Ok(self.read_all().await?.into_values().map(Entry::trusted).collect())
     }
 }
 
@@ -91,6 +104,7 @@ mod tests {
         let trusted = file.trusted("https://a").await.unwrap().unwrap();
         assert_eq!(trusted.tenant, "USA");
         assert_eq!(file.trusted("https://b").await.unwrap(), None);
+        assert_eq!(file.all().await.unwrap(), [trusted]);
 
         std::fs::write(&path, "[]").unwrap();
         assert_eq!(file.trusted("https://a").await.unwrap(), None);

@@ -13,6 +13,11 @@
 //! | `reject` | debug | `breaker`, `caller`, `state` |
 //! | `call` | debug | `breaker`, `outcome`, `failures` |
 //! | `policy` | info | `revision`, `flushed` |
+//! | `call_failed` | debug | `service`, `fault` |
+//! | `caching` | info | `on` |
+//! | `revoked` | info | `request_id`, `what` |
+//! | `audit_shipped` | debug | `entries` |
+//! | `audit_not_shipped` | warn | `error` |
 //! | `request` | info | `request_id`, `method`, `route`, `status`, `took_us` |
 //!
 //! `mono_us` is the node's monotonic clock, microseconds since it started; a field with `?` may be absent.
@@ -74,6 +79,13 @@ impl EventSink for LogEvents {
                 let took_us = took.as_micros() as u64;
                 info!(event = "request", request_id, method, route, status, took_us);
             }
+            NodeEvent::CallFailed { service, fault } => {
+                debug!(event = "call_failed", service = service.name(), fault = fault.name());
+            }
+            NodeEvent::CachingSwitched { on } => info!(event = "caching", on),
+            NodeEvent::Revoked { request_id, what } => info!(event = "revoked", request_id, what),
+            NodeEvent::AuditShipped { entries } => debug!(event = "audit_shipped", entries),
+            NodeEvent::AuditNotShipped { error } => warn!(event = "audit_not_shipped", error),
             NodeEvent::CacheAsked { .. } | NodeEvent::CacheSized { .. } | NodeEvent::Audited { .. } => {}
         }
     }

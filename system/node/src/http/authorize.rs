@@ -6,17 +6,18 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use dive_authz::{Checks, Obligation};
+use dive_authz::{Checks, Decision, Obligation};
 use serde::{Deserialize, Serialize};
 
 use super::body::{self, Refusal, bearer};
 use super::problem::{Problem, json};
 use super::{request_id, source_ip};
+use crate::audit::AUTHORIZATION_DECISION;
 use crate::enforcement::{Ask, Verdict};
 use crate::node::Parts;
 
 /// The longest name of a resource or an operation, bytes.
-const LONGEST_NAME: usize = 512;
+pub(super) const LONGEST_NAME: usize = 512;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -51,23 +52,31 @@ pub(super) async fn authorize(State(parts): State<Arc<Parts>>, request: Request)
         operation: &question.operation,
         source_ip: source.as_deref(),
     };
-    match parts.enforcement.authorize(&ask).await {
-        Verdict::Decided { decision, cached } => {
-            let status = if decision.allow() { StatusCode::OK } else { StatusCode::FORBIDDEN };
-            let answer = Answer {
-                allow: decision.allow(),
-                reason: decision.reason().name(),
-                obligations: decision.obligations(),
-                checks: decision.checks(),
-                cached,
-                request_id: &id,
-            };
-            json(status, &answer)
-        }
-        Verdict::Unauthenticated(why) => Problem::Unauthenticated(&why.to_string()).answer(&id),
-        Verdict::NoSuchResource => Problem::NotFound("no such resource").answer(&id),
+    answered(&parts.enforcement.authorize(AUTHORIZATION_DECISION, &ask).await, &id)
+}
+
+/// The answer of a request that the engine decided.
+fn decided(decision: &Decision, cached: bool, request_id: &str) -> Response {
+    let status = if decision.allow() { StatusCode::OK } else { StatusCode::FORBIDDEN };
+    let answer = Answer {
+        allow: decision.allow(),
+        reason: decision.reason().name(),
+        obligations: decision.obligations(),
+        checks: decision.checks(),
+        cached,
+        request_id,
+    };
+    json(status, &answer)
+}
+
+/// The answer that says nothing but whether the request was let through, and why.
+pub(super) fn answered(verdict: &Verdict, request_id: &str) -> Response {
+    match verdict {
+        Verdict::Decided { decision, cached, .. } => decided(decision, *cached, request_id),
+        Verdict::Unauthenticated(why) => Problem::Unauthenticated(&why.to_string()).answer(request_id),
+        Verdict::NoSuchResource => Problem::NotFound("no such resource").answer(request_id),
         Verdict::Unavailable { reason, retry_after } => {
-            Problem::Unavailable { reason, retry_after }.answer(&id)
+            Problem::Unavailable { reason, retry_after: *retry_after }.answer(request_id)
         }
     }
 }

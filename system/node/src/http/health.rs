@@ -10,6 +10,7 @@ use dive_resilience::health::{NodeStatus, ServiceStatus};
 use serde::Serialize;
 
 use super::problem::json;
+use crate::Dependency;
 use crate::clock::rfc3339;
 use crate::node::Parts;
 
@@ -117,8 +118,7 @@ pub(super) async fn detailed(State(parts): State<Arc<Parts>>) -> Response {
         };
         (dependency.name(), service)
     });
-    // The decision cache lives in the node's own memory.
-    let cache = Service { status: ServiceStatus::Up, response_time: 0.0, error: None };
+    let cache = cache(&parts);
     let circuit_breakers = parts.circuits.iter().map(|(dependency, circuit)| {
         let snapshot = circuit.snapshot();
         let breaker = Breaker {
@@ -139,6 +139,18 @@ pub(super) async fn detailed(State(parts): State<Arc<Parts>>) -> Response {
         summary,
     };
     json(code(detailed.summary.status), &detailed)
+}
+
+/// The decision cache: as well as the cache it shares, if there is one, and up only while it is on.
+fn cache(parts: &Parts) -> Service {
+    let shared = parts.board.reading(Dependency::Redis);
+    let slow = shared.is_some_and(|reading| reading.status == ServiceStatus::Degraded);
+    let (status, error) = match parts.enforcement.decisions.are_kept() {
+        true if slow => (ServiceStatus::Degraded, None),
+        true => (ServiceStatus::Up, None),
+        false => (ServiceStatus::Down, Some("off while the shared cache is away".into())),
+    };
+    Service { status, response_time: 0.0, error }
 }
 
 fn millis(took: std::time::Duration) -> f64 {

@@ -3,6 +3,8 @@
 //! | route | answer |
 //! |---|---|
 //! | `POST /api/authorize` | [`authorize`]: 200, 400, 401, 403, 404, 413, 503 |
+//! | `GET /api/resources/{id}`, `/api/resources/{id}/payload`, `/api/resources/search` | [`resources`]: 200, 400, 401, 403, 404, 503 |
+//! | `GET /api/idps/public` | [`idps`]: 200, 503 |
 //! | `GET /health`, `/health/live`, `/health/ready`, `/health/detailed`, also under `/api` | [`health`] |
 //! | `GET /metrics` | OpenMetrics text |
 //!
@@ -12,9 +14,13 @@
 mod authorize;
 mod body;
 mod health;
+mod idps;
 mod problem;
 mod request_id;
+mod resources;
 
+#[cfg(test)]
+mod resources_tests;
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +55,10 @@ pub(crate) struct SourceIp(pub(crate) Arc<str>);
 pub(crate) fn router(parts: Arc<Parts>) -> Router {
     let service = Router::new()
         .route("/api/authorize", post(authorize::authorize))
+        .route("/api/resources/search", get(resources::search))
+        .route("/api/resources/{id}", get(resources::one))
+        .route("/api/resources/{id}/payload", get(resources::payload))
+        .route("/api/idps/public", get(idps::public))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(&parts));
     around(parts, service)

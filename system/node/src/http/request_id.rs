@@ -1,46 +1,27 @@
 //! Names for requests.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderValue;
 use dive_runtime::Wall;
 
-const LONGEST: usize = 128;
+use crate::ids::{Sequence, is_id};
 
-/// Hands out the node's own ids: its name, when it started, a number. Unique without any chance in it.
-pub(crate) struct RequestIds {
-    prefix: String,
-    next: AtomicU64,
-}
+/// The caller's id where it brought a usable one, else one of the node's own.
+pub(crate) struct RequestIds(Sequence);
 
 impl RequestIds {
     pub(crate) fn new(node: &str, started: Wall) -> Self {
-        let node: String = node.chars().filter(|c| is_usable(*c)).take(LONGEST / 2).collect();
-        let prefix = format!("{node}-{:x}-", started.since_epoch().as_millis());
-        Self { prefix, next: AtomicU64::new(1) }
+        Self(Sequence::new(node, "", started))
     }
 
     /// The id of a request that brought `header`.
     pub(crate) fn of(&self, header: Option<&HeaderValue>) -> Arc<str> {
-        if let Some(id) = header.and_then(|value| value.to_str().ok()).filter(|id| is_id(id)) {
-            return id.into();
+        match header.and_then(|value| value.to_str().ok()).filter(|id| is_id(id)) {
+            Some(id) => id.into(),
+            None => self.0.next().into(),
         }
-        let mut id = String::with_capacity(self.prefix.len() + 8);
-        id.push_str(&self.prefix);
-        let _ = write!(id, "{:x}", self.next.fetch_add(1, Ordering::Relaxed));
-        id.into()
     }
-}
-
-/// An id goes into logs and audit: a caller may not smuggle anything else in with it.
-fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= LONGEST && id.chars().all(is_usable)
-}
-
-fn is_usable(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
 #[cfg(test)]

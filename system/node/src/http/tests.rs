@@ -330,7 +330,20 @@ async fn a_request_keeps_its_callers_id() {
     let answer = world.send(request).await;
     assert_eq!(answer.headers["x-request-id"], "trace-7");
     assert_eq!(answer.json()["requestId"], "trace-7");
-    assert_eq!(world.audit.entries.lock()[0]["id"], "trace-7");
+    assert_eq!(world.audit.entries.lock()[0]["correlationId"], "trace-7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_requests_of_the_same_id_are_two_entries() {
+    let world = World::new();
+    for _ in 0..2 {
+        let mut request = question(&token(), "secret-1");
+        request.headers_mut().insert("x-request-id", "trace-7".parse().unwrap());
+        world.send(request).await;
+    }
+    let entries = world.audit.entries.lock();
+    assert_eq!(entries.len(), 2);
+    assert_ne!(entries[0]["id"], entries[1]["id"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 
 /// One metric for each set of labels met so far.
-pub(super) struct Family<L, M>(Arc<Shared<L, M>>);
+pub struct Family<L, M>(Arc<Shared<L, M>>);
 
 struct Shared<L, M> {
     name: &'static str,
@@ -24,12 +24,13 @@ struct Shared<L, M> {
 }
 
 impl<L: Ord + Clone, M: Clone> Family<L, M> {
-    pub(super) fn new(name: &'static str, help: &'static str, kind: MetricType, make: fn() -> M) -> Self {
+    /// A family without members; `make` makes each at zero.
+    pub fn new(name: &'static str, help: &'static str, kind: MetricType, make: fn() -> M) -> Self {
         Self(Arc::new(Shared { name, help, kind, make, metrics: Mutex::default() }))
     }
 
     /// Changes the metric of these labels, which begins at zero.
-    pub(super) fn with<T>(&self, labels: &L, change: impl FnOnce(&M) -> T) -> T {
+    pub fn with<T>(&self, labels: &L, change: impl FnOnce(&M) -> T) -> T {
         let mut metrics = self.0.metrics.lock();
         if let Some(metric) = metrics.get(labels) {
             return change(metric);
@@ -38,17 +39,18 @@ impl<L: Ord + Clone, M: Clone> Family<L, M> {
     }
 
     /// The sum of `value` over every set of labels.
-    pub(super) fn sum(&self, value: impl Fn(&M) -> u64) -> u64 {
+    pub fn sum(&self, value: impl Fn(&M) -> u64) -> u64 {
         self.0.metrics.lock().values().map(value).sum()
     }
 
     /// What goes into the registry.
-    pub(super) fn collector(&self) -> FamilyCollector<L, M> {
+    pub fn collector(&self) -> FamilyCollector<L, M> {
         FamilyCollector(Arc::clone(&self.0))
     }
 }
 
-pub(super) struct FamilyCollector<L, M>(Arc<Shared<L, M>>);
+/// A family as a registry takes it.
+pub struct FamilyCollector<L, M>(Arc<Shared<L, M>>);
 
 impl<L, M> fmt::Debug for FamilyCollector<L, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,7 +25,7 @@ use prometheus_client::registry::Registry;
 use crate::dependency::Dependency;
 use crate::event::{Cache, Decided, NodeEvent};
 use crate::settings::Identity;
-use family::Family;
+pub use family::Family;
 
 /// The media type of an exposition.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -59,6 +59,8 @@ pub(crate) struct Metrics {
     cache_operations: Family<Two, Counter>,
     cache_hit_rate: Family<One, Ratio>,
     decision_look_ups: LookUps,
+    resource_look_ups: LookUps,
+    shared_decision_look_ups: LookUps,
     token_look_ups: LookUps,
     cache_size: Family<One, Gauge>,
     cache_evictions: Family<One, Counter>,
@@ -123,6 +125,8 @@ impl Metrics {
                 Counter::default,
             ),
             decision_look_ups: LookUps::new(Cache::Decision, &cache_operations),
+            resource_look_ups: LookUps::new(Cache::Resource, &cache_operations),
+            shared_decision_look_ups: LookUps::new(Cache::SharedDecision, &cache_operations),
             token_look_ups: LookUps::new(Cache::Token, &cache_operations),
             cache_operations,
             cache_hit_rate: Family::new(
@@ -200,7 +204,7 @@ impl Metrics {
         for status in [200, 400, 401, 403, 404, 413, 500, 503] {
             self.requests.with(&[("status", status)], |_| ());
         }
-        for cache in [Cache::Decision, Cache::Token] {
+        for cache in [Cache::Decision, Cache::Resource, Cache::Token] {
             self.cache_size.with(&[("cache_type", cache.name())], |_| ());
             self.cache_evictions.with(&[("cache_type", cache.name())], |_| ());
         }
@@ -288,6 +292,11 @@ impl Metrics {
                 self.request_duration.observe(took.as_secs_f64());
             }
             NodeEvent::CallRejected { caller: Caller::Poll, .. }
+            | NodeEvent::CallFailed { .. }
+            | NodeEvent::CachingSwitched { .. }
+            | NodeEvent::Revoked { .. }
+            | NodeEvent::AuditShipped { .. }
+            | NodeEvent::AuditNotShipped { .. }
             | NodeEvent::ServiceChanged { .. }
             | NodeEvent::NodeChanged { .. }
             | NodeEvent::PolicyChanged { .. } => {}
@@ -316,6 +325,8 @@ impl Metrics {
     fn record_look_up(&self, cache: Cache, hit: bool) {
         let look_ups = match cache {
             Cache::Decision => &self.decision_look_ups,
+            Cache::Resource => &self.resource_look_ups,
+            Cache::SharedDecision => &self.shared_decision_look_ups,
             Cache::Token => &self.token_look_ups,
         };
         look_ups.record(hit, || self.cache_hit_rate.with(&[("cache_type", cache.name())], Ratio::clone));

@@ -24,6 +24,14 @@ pub trait IssuerRegistry: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the set cannot be read. The node then trusts only what it read before.
     async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError>;
+
+    /// Every trusted issuer, in the order of their `iss`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the set cannot be read whole.
+    async fn all(&self) -> Result<Vec<TrustedIssuer>, StoreError> {
+        Err(StoreError("this registry does not list its issuers".to_owned()))
+    }
 }
 
 /// The identity provider.

@@ -36,6 +36,7 @@ pub use probe::{Probe, ProbeError};
 pub use revocation::{Revocation, RevocationFeed, RevocationStore};
 pub use store::{Audit, ResourceStore, StoreError, StoredResource};
 
+pub use crate::decisions::{SealingKey, SealingKeyError};
 use crate::dependency::Dependency;
 
 /// Makes the breaker of a dependency, given its name and settings.
@@ -61,6 +62,8 @@ pub struct Ports {
     pub revocations: Option<Arc<dyn RevocationStore>>,
     /// The decision cache that outlives the process, if there is one.
     pub decisions: Option<Arc<dyn DecisionStore>>,
+    /// What seals the entries of [`decisions`](Self::decisions), which need one.
+    pub sealing_key: Option<SealingKey>,
     /// Checks of dependencies other than the policy engine, which is checked through
     /// [`PolicyEngine::check`].
     pub probes: BTreeMap<Dependency, Arc<dyn Probe>>,
@@ -90,6 +93,7 @@ impl Ports {
             events,
             revocations: None,
             decisions: None,
+            sealing_key: None,
             probes: BTreeMap::new(),
             breakers: Box::new(|name, settings| Box::new(Breaker::new(name, settings))),
             process: None,
