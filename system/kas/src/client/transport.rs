@@ -1,0 +1,108 @@
+//! How a service is reached.
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use http::{Method, Request, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use serde::Serialize;
+use tower::ServiceExt as _;
+
+/// The longest answer that is read, bytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// The service was not reached, or broke off.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the service cannot be reached: {0}")]
+pub struct TransportError(pub String);
+
+/// A way to one service. The URI of a request is its path and query.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Sends `request` and waits for the whole answer.
+    ///
+    /// # Errors
+    /// [`TransportError`] when there is none.
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError>;
+}
+
+/// Sends JSON as the bearer of `token`.
+pub(super) async fn post<T: Serialize + Sync>(
+    service: &dyn Transport,
+    path: &str,
+    token: &str,
+    body: &T,
+) -> Result<Response<Bytes>, TransportError> {
+    let failed = |error: String| TransportError(error);
+    let body = serde_json::to_vec(body).map_err(|error| failed(error.to_string()))?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, format!("Bearer {token}"))
+        .body(Bytes::from(body))
+        .map_err(|_| failed("the token cannot be sent".to_owned()))?;
+    service.send(request).await
+}
+
+/// Over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpTransport {
+    base: String,
+    client: reqwest::Client,
+}
+
+impl HttpTransport {
+    /// To the service at `base`, `http[s]://host:port`, by `client`, which decides whom to trust.
+    pub fn new(base: &str, client: reqwest::Client) -> Self {
+        Self { base: base.trim_end_matches('/').to_owned(), client }
+    }
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let (head, body) = request.into_parts();
+        let url = format!("{}{}", self.base, head.uri);
+        let sent = self.client.request(head.method, url).headers(head.headers).body(body).send().await;
+        let answer = sent.map_err(|error| unreachable(&error))?;
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = answer.status();
+        response.headers_mut().clone_from(answer.headers());
+        let mut whole = BytesMut::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| unreachable(&error))?;
+            if whole.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(TransportError(format!("its answer is longer than {LONGEST_ANSWER} bytes")));
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        *response.body_mut() = whole.freeze();
+        Ok(response)
+    }
+}
+
+/// What went wrong, down to its cause, without the URL.
+fn unreachable(error: &reqwest::Error) -> TransportError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    TransportError(cause.to_string())
+}
+
+/// Within the same process: the routes of a service, called directly.
+#[derive(Clone, Debug)]
+pub struct InProcess(pub axum::Router);
+
+#[async_trait]
+impl Transport for InProcess {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let request = request.map(|body| axum::body::Body::new(Full::new(body)));
+        let Ok(answer) = self.0.clone().oneshot(request).await;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|error| TransportError(error.to_string()))?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
