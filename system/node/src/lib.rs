@@ -17,6 +17,7 @@
 //! | [`ports`] | the traits through which the node meets its world |
 //! | [`adapters`] | their implementations for a process: HTTP, files, logs |
 //! | [`settings`] | every duration and threshold, where each came from |
+//! | [`revocation`] | the revocations this node knows of, and how it keeps knowing them |
 //! | [`pep`] | the steps of enforcement, for the key access service |
 //! | [`http`] | requests and answers in the node's manner |
 //! | [`Node`] | the parts put together: `new`, `router`, `start` |
@@ -48,6 +49,7 @@ pub mod pep;
 mod poller;
 pub mod ports;
 mod resources;
+pub mod revocation;
 pub mod serve;
 pub mod settings;
 #[cfg(test)]

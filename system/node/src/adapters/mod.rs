@@ -5,6 +5,7 @@ mod issuers_file;
 mod log_events;
 mod opa;
 mod process;
+pub mod redis;
 mod resources_file;
 
 pub use audit_file::{AuditFile, AuditLine, read_audit};
