@@ -23,9 +23,12 @@ use dive_node::adapters::{AuditFile, Opa};
 use dive_node::serve::Server;
 use dive_node::{Node, Settings};
 use dive_runtime::TokioRuntime;
+use scenarios::binding::asked::Asked;
 use scenarios::binding::kit::Kit;
 use scenarios::binding::policy::options;
-use scenarios::binding::requests::{Asked, Kind};
+use scenarios::binding::requests::Kind;
+use scenarios::binding::session::Session;
+use scenarios::binding::topology::Shape;
 use standin_opa::Options;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -37,39 +40,35 @@ const ENGINE: &str = "the policy's decision alone";
 
 /// Requests of one kind, in turn.
 struct Asking {
-    kit: Arc<Kit>,
+    session: Session,
     kind: Kind,
     sent: u64,
 }
 
 impl Asking {
     fn new(kit: &Arc<Kit>, kind: Kind) -> Self {
-        Self { kit: kit.clone(), kind, sent: 0 }
+        Self { session: Session::new(kit.clone()), kind, sent: 0 }
     }
 
-    fn next(&mut self) -> Asked<'_> {
+    fn next(&mut self) -> Asked {
         self.sent += 1;
-        self.kit.ask(self.kind, self.sent, self.sent)
+        self.session.ask(self.kind, self.sent)
     }
 
     /// As an HTTP client puts it on the wire.
     fn next_bytes(&mut self) -> Vec<u8> {
         let asked = self.next();
-        let headers = [
-            ("authorization", &*format!("Bearer {}", asked.token)),
-            ("content-type", "application/json"),
-            ("x-request-id", &*asked.id),
-        ];
-        request("POST", "/api/authorize", &headers, &asked.body)
+        let headers: Vec<_> = asked.headers().collect();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        request("POST", &asked.path, &headers, &asked.body)
     }
 
     /// As a router takes it.
     fn next_request(&mut self) -> Request<Body> {
         let asked = self.next();
-        Request::post("/api/authorize")
-            .header("authorization", format!("Bearer {}", asked.token))
-            .header("content-type", "application/json")
-            .header("x-request-id", &asked.id)
+        asked
+            .headers()
+            .fold(Request::post(&asked.path), |request, (name, value)| request.header(name, value))
             .body(Body::from(asked.body.clone()))
             .expect("its parts are valid")
     }
@@ -83,7 +82,7 @@ fn question(kit: &Kit) -> Input {
 }
 
 fn kit() -> Arc<Kit> {
-    Kit::now().expect("policies and coalition fit together")
+    Kit::now(Shape::HubAndOpa).expect("policies and coalition fit together")
 }
 
 /// Calls the router as a function; the status.

@@ -16,6 +16,7 @@ use dive_authz::{Decision, policies};
 use regorus::Value;
 use scenarios::binding::kit::Kit;
 use scenarios::binding::policy::options;
+use scenarios::binding::topology::Shape;
 use standin_opa::{Engine, Options, Policies};
 
 const BYTECODE: &str = "bytecode (the stand-in's hot path)";
@@ -154,7 +155,7 @@ fn must_agree(questions: &Questions, reference: &mut Way<'_>, way: &mut Way<'_>,
 
 fn decisions(criterion: &mut Criterion) {
     let raced = race(criterion, "decision/bytecode", || {
-        let kit = Kit::now().expect("policies and coalition fit together");
+        let kit = Kit::now(Shape::HubAndOpa).expect("policies and coalition fit together");
         let options = options(kit.coalition().policy_data());
         let questions = Questions::new(&kit);
         let mut ways: Vec<(&'static str, Way<'_>)> = vec![

@@ -19,6 +19,8 @@ use harness_sim::{Link, LinkError, Links, Node, Reply, Sim, SimHandle, SimSettin
 use scenarios::binding::kit::Kit;
 use scenarios::binding::policy::Authz;
 use scenarios::binding::requests::Kind;
+use scenarios::binding::session::Session;
+use scenarios::binding::topology::Shape;
 use tower::ServiceExt as _;
 
 use super::LIFE;
@@ -81,7 +83,7 @@ impl World {
         let clock = sim.handle();
         let links = Links::new(&clock);
         let (hub, opa) = (clock.node("hub"), clock.node("opa"));
-        let kit = Kit::at(hub.wall()).expect("policies and coalition fit together");
+        let kit = Kit::at(Shape::HubAndOpa, hub.wall()).expect("policies and coalition fit together");
 
         let engine = Slot::new();
         engine.occupy(&opa, Arc::new(kit.engine()));
@@ -106,6 +108,7 @@ impl World {
     pub(crate) fn run(&mut self) -> Outcome {
         let Self { sim, client, clock, kit, asking, opa, engine, .. } = self;
         let end = At::from_start(LIFE);
+        let session = Session::new(kit.clone());
         let requests = async {
             let mut statuses = BTreeMap::new();
             let (kind, questions) = match asking {
@@ -120,7 +123,7 @@ impl World {
             while due < end {
                 clock.sleep_until(due).await;
                 let number = due.since_start().as_secs() % questions;
-                let status = clock.timeout(PATIENCE, ask(client, kit, kind, number)).await;
+                let status = clock.timeout(PATIENCE, ask(client, &session, kind, number)).await;
                 *statuses.entry(status.and_then(Result::ok).unwrap_or_default()).or_default() += 1;
                 due = due + EVERY;
             }
@@ -140,12 +143,16 @@ impl World {
 }
 
 /// One request over the link, handled as a task of the hub; the status.
-pub(crate) async fn ask(client: &Link<Router>, kit: &Kit, kind: Kind, number: u64) -> Result<u16, LinkError> {
-    let asked = kit.ask(kind, number, number);
-    let request = Request::post("/api/authorize")
-        .header("authorization", format!("Bearer {}", asked.token))
-        .header("content-type", "application/json")
-        .header("x-request-id", &asked.id)
+pub(crate) async fn ask(
+    client: &Link<Router>,
+    session: &Session,
+    kind: Kind,
+    number: u64,
+) -> Result<u16, LinkError> {
+    let asked = session.ask(kind, number);
+    let request = asked
+        .headers()
+        .fold(Request::post(&asked.path), |request, (name, value)| request.header(name, value))
         .body(Body::from(asked.body.clone()))
         .expect("its parts are valid");
     let handled = client.call(move |router: Router| async move {

@@ -10,6 +10,7 @@ use harness_sim::{LinkError, Sim, SimHandle, SimSettings};
 use parking_lot::Mutex;
 use scenarios::binding::kit::Kit;
 use scenarios::binding::requests::Kind;
+use scenarios::binding::topology::Shape;
 
 use super::bare::{Asking, Outcome, World, ask};
 
@@ -63,7 +64,7 @@ pub(crate) fn world() {
 fn crash() {
     let World { mut sim, hub, client, .. } = World::new(1, Asking::Nothing);
     let clock = sim.handle();
-    let kit = Kit::at(hub.wall()).expect("policies and coalition fit together");
+    let kit = Kit::at(Shape::HubAndOpa, hub.wall()).expect("policies and coalition fit together");
     let crash = async {
         // The request takes 200 µs to arrive; the engine's answer 400 µs more.
         clock.sleep(Duration::from_micros(300)).await;
@@ -71,7 +72,8 @@ fn crash() {
         hub.crash();
         assert!(!clock.live_tasks().iter().any(|task| task.starts_with("hub/")), "{:?}", clock.live_tasks());
     };
-    let both = futures_util::future::join(ask(&client, &kit, Kind::Read, 1), crash);
+    let session = scenarios::binding::session::Session::new(kit.clone());
+    let both = futures_util::future::join(ask(&client, &session, Kind::Read, 1), crash);
     let (asked, ()) = sim.run(both).expect("nothing in it can fail");
     assert_eq!(asked, Err(LinkError::Reset));
 }

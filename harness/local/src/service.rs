@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -68,7 +70,7 @@ impl Service {
             let path = folder.join(path);
             let parent = path.parent().unwrap_or(&folder);
             fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
-            fs::write(&path, content).map_err(|error| failed(&path, error))?;
+            write_private(&path, content).map_err(|error| failed(&path, error))?;
         }
         if let Ready::Logs(text) = &spec.ready {
             output.look_for(text);
@@ -209,4 +211,9 @@ impl Service {
         let exit = self.process().and_then(|process| process.exit())?;
         (!self.excused.replace(true)).then_some(exit)
     }
+}
+/// Writes a file that nobody else may read: it may hold a secret.
+fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(content)
 }

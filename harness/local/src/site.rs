@@ -14,6 +14,9 @@ use tokio::runtime::Handle;
 use crate::clock::Clock;
 use crate::ports::Lease;
 
+/// Between a service's name and what another address of it is for.
+const SIDE: char = '/';
+
 /// The ground that one run's services stand on. While the system plans, whatever it asks for is made;
 /// afterwards only what was made is found.
 #[derive(Debug)]
@@ -69,6 +72,14 @@ impl Site {
         Ok(address)
     }
 
+    /// Another address at which a service listens, named after what it is for. No edge leads there.
+    ///
+    /// # Errors
+    /// As [`Site::address`].
+    pub fn side_address(&self, service: &str, purpose: &str) -> Result<SocketAddr, WorldError> {
+        self.address(&format!("{service}{SIDE}{purpose}"))
+    }
+
     /// Where `from` must call `to`: the near end of the edge between them. `from` may be a client that
     /// is no service.
     ///
@@ -108,7 +119,8 @@ impl Site {
     }
 
     pub(crate) fn addressed_services(&self) -> Vec<ServiceName> {
-        self.leases.borrow().keys().cloned().collect()
+        let service = |name: &ServiceName| name.0.split(SIDE).next().unwrap_or_default().into();
+        self.leases.borrow().keys().map(service).collect()
     }
 
     /// Gives back every port and every edge; returns the ports' numbers with their services.

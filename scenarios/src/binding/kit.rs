@@ -4,18 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use coalition::{Coalition, CoalitionError, HUB_TENANT};
+use coalition::{Coalition, CoalitionError, HUB_TENANT, realms};
 use dive_authz::Input;
 use dive_node::ports::{StoredResource, TrustedIssuer};
 use jsonwebtoken::jwk::JwkSet;
+use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::callers::Callers;
 use super::policy::Authz;
-use super::requests::{Asked, Callers, Kind};
+use super::sealed::Sealed;
+use super::topology::Shape;
 
 /// The seed of the coalition's keys. The same for every run, so that the same tokens mean the same; and
 /// one whose primes are found early, because every process looks for them.
-const SEED: u64 = 24;
+pub const SEED: u64 = 24;
+
+/// The base URL that the identity provider's tokens name. Nobody looks there: where its keys are read, the
+/// registry says.
+pub const IDENTITY_PROVIDER: &str = "https://idp.usa.example";
 
 /// The hub's part of the coalition at an instant, with everything that is dear to make. Made once in a process.
 pub struct Kit {
@@ -24,6 +31,7 @@ pub struct Kit {
     issuers: BTreeMap<String, (TrustedIssuer, JwkSet)>,
     resources: BTreeMap<String, Arc<StoredResource>>,
     callers: Callers,
+    sealed: Sealed,
 }
 
 /// Why there is no kit.
@@ -38,26 +46,29 @@ pub enum KitError {
     /// A document of the coalition is not what it should be.
     #[error("the coalition's issuers: {0}")]
     Issuers(#[from] serde_json::Error),
+    /// A resource could not be encrypted.
+    #[error("the coalition's encrypted resources: {0}")]
+    Sealing(#[from] dive_authz::ztdf::key_wrap::UnusableKey),
 }
 
 impl Kit {
-    /// The kit whose tokens are issued at `wall`, since the Unix epoch.
+    /// The kit for a topology, whose tokens are issued at `wall`, since the Unix epoch.
     ///
     /// # Errors
     /// [`KitError`] when policies and coalition do not fit together, which tests rule out.
-    pub fn at(wall: Duration) -> Result<Arc<Self>, KitError> {
-        static MADE: Mutex<Option<(u64, Arc<Kit>)>> = Mutex::new(None);
+    pub fn at(shape: Shape, wall: Duration) -> Result<Arc<Self>, KitError> {
+        static MADE: Mutex<BTreeMap<Shape, (u64, Arc<Kit>)>> = Mutex::new(BTreeMap::new());
         let second = wall.as_secs();
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, kit)) = made.as_ref().filter(|(at, _)| *at == second) {
+        if let Some((_, kit)) = made.get(&shape).filter(|(at, _)| *at == second) {
             return Ok(kit.clone());
         }
-        let coalition = match made.take() {
+        let coalition = match made.remove(&shape) {
             Some((_, kit)) => kit.coalition.clone(),
-            None => Coalition::part(SEED, &[HUB_TENANT]),
+            None => coalition(shape),
         };
-        let kit = Arc::new(Self::new(coalition, second)?);
-        *made = Some((second, kit.clone()));
+        let kit = Arc::new(Self::new(shape, coalition, second)?);
+        made.insert(shape, (second, kit.clone()));
         Ok(kit)
     }
 
@@ -65,11 +76,11 @@ impl Kit {
     ///
     /// # Errors
     /// As [`Kit::at`].
-    pub fn now() -> Result<Arc<Self>, KitError> {
-        Self::at(Duration::from_secs(u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)))
+    pub fn now(shape: Shape) -> Result<Arc<Self>, KitError> {
+        Self::at(shape, Duration::from_secs(u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0)))
     }
 
-    fn new(coalition: Coalition, second: u64) -> Result<Self, KitError> {
+    fn new(shape: Shape, coalition: Coalition, second: u64) -> Result<Self, KitError> {
         let engine =
             Authz::new(coalition.policy_data()).map_err(|error| KitError::Policies(error.to_string()))?;
         let mut issuers = BTreeMap::new();
@@ -78,19 +89,23 @@ impl Kit {
                 TrustedIssuer { issuer: tenant.issuer(), tenant: tenant.name.to_owned(), keys_url: None };
             issuers.insert(issuer.issuer.clone(), (issuer, serde_json::from_value(tenant.jwks())?));
         }
+        // Files hold no objects.
+        let encrypted = if shape == Shape::Hub { coalition.resources() } else { &[] };
+        let sealed = Sealed::new(encrypted, coalition.seed())?;
         let resources = coalition
             .resources()
             .iter()
             .map(|metadata| {
-                let stored = StoredResource { metadata: metadata.clone(), object: None };
-                (metadata.resource_id.clone(), Arc::new(stored))
+                let id = &metadata.resource_id;
+                let object = sealed.objects.get(id).map(|object| object.to_string().into_bytes());
+                (id.clone(), Arc::new(StoredResource { metadata: metadata.clone(), object }))
             })
             .collect();
         let now = i64::try_from(second).unwrap_or(i64::MAX);
         let current_time = jiff::Timestamp::from_second(now).unwrap_or_default().to_string();
         let callers =
             Callers::new(coalition.clone(), now, &current_time, |input: &Input| engine.allows(input))?;
-        Ok(Self { coalition, engine, issuers, resources, callers })
+        Ok(Self { coalition, engine, issuers, resources, callers, sealed })
     }
 
     /// The coalition.
@@ -98,14 +113,39 @@ impl Kit {
         &self.coalition
     }
 
+    /// The registry's trusted issuers, whose keys are read at the identity provider with this base URL.
+    pub fn registry(&self, identity_provider: &str) -> Value {
+        let trusted = self.coalition.tenants().iter().filter(|tenant| tenant.trusted);
+        trusted
+            .map(|tenant| {
+                let realm = realms::issuer(identity_provider, tenant.name);
+                json!({
+                    "issuer": tenant.issuer(),
+                    "tenant": tenant.name,
+                    "keysUrl": format!("{realm}/protocol/openid-connect/certs"),
+                })
+            })
+            .collect()
+    }
+
+    /// The ZTDF objects by the ids of their resources.
+    pub fn objects(&self) -> Value {
+        json!(self.sealed.objects)
+    }
+
+    /// What the key access service needs, and what is encrypted.
+    pub fn sealed(&self) -> &Sealed {
+        &self.sealed
+    }
+
     /// A policy engine with the policies and the coalition's data.
     pub fn engine(&self) -> Authz {
         self.engine.clone()
     }
 
-    /// The request of that kind and number; `sent` counts the requests of a run.
-    pub fn ask(&self, kind: Kind, number: u64, sent: u64) -> Asked<'_> {
-        self.callers.ask(kind, number, sent)
+    /// Who asks, and what they may have.
+    pub fn callers(&self) -> &Callers {
+        &self.callers
     }
 
     /// The classification of a resource, as facts carry it.
@@ -126,5 +166,14 @@ impl Kit {
     /// A resource as it is stored.
     pub fn resource(&self, id: &str) -> Option<Arc<StoredResource>> {
         self.resources.get(id).cloned()
+    }
+}
+
+/// The hub's part of the coalition; where there is an identity provider, it hosts the hub's users.
+fn coalition(shape: Shape) -> Coalition {
+    let part = Coalition::part(SEED, &[HUB_TENANT]);
+    match shape {
+        Shape::HubAndOpa => part,
+        Shape::Hub => part.hosted(HUB_TENANT, IDENTITY_PROVIDER),
     }
 }

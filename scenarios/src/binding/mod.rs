@@ -6,16 +6,25 @@
 //! | [`topology`] | the services, who calls whom, what can be seen |
 //! | [`kit`] | what every run stands on: the coalition, its callers, a policy engine |
 //! | [`policy`] | the policies in the stand-in of the policy engine |
-//! | [`requests`] | from a request's number to a user, a resource and what must come of it |
+//! | [`requests`] | the kinds of requests and what can come of them |
+//! | [`callers`] | who asks, and what they may have |
+//! | [`session`], [`asked`] | the callers of one run: the next request, and its end |
+//! | [`sealed`] | the encrypted resources, and the key that opens them |
+//! | [`wire`] | a harmless question in each protocol that is not HTTP |
 //! | [`reading`] | from what a node and an engine tell to the timeline |
 //! | [`invariants`] | what must hold in every run |
 
+pub mod asked;
+pub mod callers;
 pub mod invariants;
 pub mod kit;
 pub mod policy;
 pub mod reading;
 pub mod requests;
+pub mod sealed;
+pub mod session;
 pub mod topology;
+pub mod wire;
 pub mod words;
 
 pub use words::vocabulary;

@@ -215,6 +215,42 @@ pub(super) enum Role {
         #[arg(long)]
         data: Option<PathBuf>,
     },
+    /// The stand-in of the identity provider, with the realms of a coalition
+    StandinKeycloak {
+        /// Where users and services find it
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// Where health is asked for and it is told to misbehave
+        #[arg(long)]
+        management: std::net::SocketAddr,
+        /// The coalition's seed
+        #[arg(long)]
+        seed: u64,
+        /// The base URL that tokens name
+        #[arg(long)]
+        hostname: String,
+        /// The tenants it hosts
+        #[arg(long = "tenant", required = true)]
+        tenants: Vec<String>,
+    },
+    /// The stand-in of the document store
+    StandinMongodb {
+        /// Where it listens
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// The file in which it keeps everything
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// The stand-in of the key-value store
+    StandinRedis {
+        /// Where it listens
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// The file in which it keeps everything
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
     /// Ends what a run started when the run dies
     Reaper {
         /// What it is told.

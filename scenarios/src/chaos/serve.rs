@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
+use coalition::Coalition;
 use miette::Report;
 use serde_json::Value;
 use standin_opa::serve::ServeError;
@@ -17,6 +18,18 @@ pub(super) fn serve(role: Role) -> Result<Exit, Report> {
     match role {
         Role::Node { config } => node(config.as_deref()),
         Role::StandinOpa { listen, data } => standin_opa(listen, data.as_deref()),
+        Role::StandinKeycloak { listen, management, seed, hostname, tenants } => {
+            let listen = standin_keycloak::Listen { main: listen, management, tls: None };
+            standin_keycloak(&listen, seed, &hostname, &tenants)
+        }
+        Role::StandinMongodb { listen, data } => {
+            let options = standin_mongodb::Options { data, ..standin_mongodb::Options::default() };
+            served(listen, standin_mongodb::serve(listen, options))
+        }
+        Role::StandinRedis { listen, data } => {
+            let options = standin_redis::Options { append_file: data };
+            served(listen, standin_redis::serve(listen, options))
+        }
         Role::Reaper { .. } => Ok(ended(harness_local::reaper::main())),
         Role::DockerReaper { rest } => Ok(ended(harness_docker::reaper::main(rest))),
     }
@@ -53,6 +66,31 @@ fn standin_opa(listen: SocketAddr, data: Option<&Path>) -> Result<Exit, Report> 
         ServeError::Network { .. } => Complaint::internal(error)
             .help("choose another address with --listen; `ss -ltnp` shows who has it"),
         ServeError::Policy(_) => Complaint::internal(error),
+    })?;
+    Ok(Exit::Done)
+}
+
+fn standin_keycloak(
+    listen: &standin_keycloak::Listen,
+    seed: u64,
+    hostname: &str,
+    tenants: &[String],
+) -> Result<Exit, Report> {
+    let tenants: Vec<&str> = tenants.iter().map(String::as_str).collect();
+    let coalition = Coalition::part(seed, &tenants);
+    let options = standin_keycloak::Options::of(&coalition, &tenants, &[]).map_err(Complaint::usage)?;
+    let options = standin_keycloak::Options { hostname: Some(hostname.to_owned()), ..options };
+    served(listen.main, standin_keycloak::serve(listen.clone(), options))
+}
+
+/// Runs a stand-in that ends only when it cannot go on.
+fn served<E: std::error::Error>(
+    listen: SocketAddr,
+    serving: impl Future<Output = Result<(), E>>,
+) -> Result<Exit, Report> {
+    runtime()?.block_on(serving).map_err(|error| {
+        Complaint::internal(error)
+            .help(format!("if {listen} is taken, choose another address; `ss -ltnp` shows who has it"))
     })?;
     Ok(Exit::Done)
 }

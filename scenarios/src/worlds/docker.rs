@@ -6,7 +6,6 @@ use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dive_authz::policies;
@@ -29,6 +28,8 @@ use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, PATIENCE};
 use crate::binding::kit::Kit;
 use crate::binding::reading::ENGINE;
 use crate::binding::requests::{Class, Kind};
+use crate::binding::session::Session;
+use crate::binding::topology::Shape;
 use crate::execute::{ExecuteError, Plan};
 use crate::folders::JOURNAL;
 
@@ -127,19 +128,20 @@ struct DockerDive {
     engine: Engine,
     settings: Settings,
     kit: Arc<Kit>,
+    session: Session,
     client: Client,
-    sent: AtomicU64,
     log_clock: OnceCell<LogClock>,
 }
 
 impl DockerDive {
     fn new(plan: &Plan, engine: Engine) -> Result<Self, ExecuteError> {
+        let kit = Kit::now(Shape::HubAndOpa)?;
         Ok(Self {
             engine,
             settings: settings::of(plan)?,
-            kit: Kit::now()?,
+            session: Session::new(kit.clone()),
+            kit,
             client: Client::new()?,
-            sent: AtomicU64::new(0),
             log_clock: OnceCell::new(),
         })
     }
@@ -197,9 +199,9 @@ impl DockerSystem for DockerDive {
         let Some(kind) = Kind::named(request) else {
             return Answer::new(Class::Error.name()).with("error", format!("no request is called {request}"));
         };
-        let asked = self.kit.ask(kind, number, self.sent.fetch_add(1, Ordering::Relaxed));
+        let asked = self.session.ask(kind, number);
         match site.address(HUB) {
-            Ok(hub) => self.client.authorize(hub, &asked, site.clock().real(asked.patience)).await,
+            Ok(hub) => self.client.send(hub, &self.session, &asked, site.clock().real(asked.patience)).await,
             Err(error) => asked.failed(error.to_string()),
         }
     }

@@ -11,9 +11,16 @@ use std::future::Future;
 use std::path::Path;
 
 use harness_core::recorder::Recorder;
-use harness_core::world::WorldKind;
+use harness_core::world::{WorldError, WorldKind};
 
+use crate::binding::topology::Shape;
 use crate::execute::{ExecuteError, Plan};
+
+/// The topology of a plan.
+fn shape_of(plan: &Plan) -> Result<Shape, WorldError> {
+    let name = &plan.scenario.topology;
+    Shape::named(name).ok_or_else(|| WorldError::Failed(format!("there is no topology `{name}`")))
+}
 
 /// Makes the world of a plan and runs its scenario there.
 pub(crate) fn run(

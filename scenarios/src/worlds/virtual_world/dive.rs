@@ -1,7 +1,6 @@
 //! How DIVE's services boot, answer and are watched in the simulation.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +30,8 @@ use super::runtime::SimRuntime;
 use crate::binding::kit::Kit;
 use crate::binding::reading::{Told, document};
 use crate::binding::requests::Kind;
+use crate::binding::session::Session;
+use crate::binding::topology::Shape;
 use crate::execute::{ExecuteError, Plan};
 use crate::worlds::settings;
 
@@ -52,7 +53,7 @@ pub(super) struct VirtualDive {
     opa: Slot<Arc<Opa>>,
     hub: Slot<Router>,
     client: Link<Router>,
-    sent: AtomicU64,
+    session: Session,
 }
 
 impl VirtualDive {
@@ -73,12 +74,13 @@ impl VirtualDive {
         }));
         debug_assert!(told.is_ok(), "these links are tapped once");
         let hub = Slot::new();
+        let kit = Kit::at(Shape::HubAndOpa, sim.node("clock").wall())?;
         Ok(Self {
             sim: sim.clone(),
             links: links.clone(),
             settings: settings::of(plan)?,
-            kit: Kit::at(sim.node("clock").wall())?,
-            sent: AtomicU64::new(0),
+            session: Session::new(kit.clone()),
+            kit,
             parts,
             feed,
             opa: Slot::new(),
@@ -183,15 +185,13 @@ impl SimSystem for VirtualDive {
         let Some(kind) = Kind::named(request) else {
             return Answer::new("error").with("error", "no such request");
         };
-        let asked = self.kit.ask(kind, number, self.sent.fetch_add(1, Ordering::Relaxed));
-        let request = Request::post("/api/authorize")
-            .header("authorization", format!("Bearer {}", asked.token))
-            .header("content-type", "application/json")
-            .header("x-request-id", &asked.id)
-            .body(Body::from(asked.body.clone()))
-            .unwrap_or_default();
+        let asked = self.session.ask(kind, number);
+        let request = asked
+            .headers()
+            .fold(Request::post(&asked.path), |request, (name, value)| request.header(name, value));
+        let request = request.body(Body::from(asked.body.clone())).unwrap_or_default();
         match self.sim.timeout(asked.patience, self.ask(request)).await {
-            Some(Ok((status, _))) => asked.answered(status),
+            Some(Ok((status, body))) => self.session.read(&asked, status, &body),
             Some(Err(error)) => asked.failed(error.to_string()),
             None => asked.unanswered(),
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use harness_core::event::Answer;
 use harness_core::world::WorldError;
 
-use crate::binding::requests::Asked;
+use crate::binding::asked::Asked;
+use crate::binding::session::Session;
 
 /// Asks nodes. Keeps connections, as callers do.
 pub(crate) struct Client(reqwest::Client);
@@ -31,23 +32,25 @@ impl Client {
         Ok(Self(client))
     }
 
-    /// Asks for an authorization, for at most `patience` of real time.
-    pub(crate) async fn authorize(&self, node: SocketAddr, asked: &Asked<'_>, patience: Duration) -> Answer {
-        let sent = self
-            .0
-            .post(format!("http://{node}/api/authorize"))
-            .bearer_auth(asked.token)
-            .header("content-type", "application/json")
-            .header("x-request-id", &asked.id)
-            .body(asked.body.clone())
-            .timeout(patience)
-            .send();
-        match sent.await {
-            Ok(answer) => asked.answered(answer.status().as_u16()),
-            Err(error) => match why(&error) {
-                NoAnswer::Late => asked.unanswered(),
-                NoAnswer::Failed(why) => asked.failed(why),
-            },
+    /// Sends a request of the run's callers and awaits its end, for at most `patience` of real time.
+    pub(crate) async fn send(
+        &self,
+        to: SocketAddr,
+        session: &Session,
+        asked: &Asked,
+        patience: Duration,
+    ) -> Answer {
+        let request = self.0.post(format!("http://{to}{}", asked.path)).timeout(patience);
+        let request = asked.headers().fold(request, |request, (name, value)| request.header(name, value));
+        let exchange = async {
+            let answer = request.body(asked.body.clone()).send().await?;
+            let status = answer.status().as_u16();
+            Ok((status, answer.bytes().await?))
+        };
+        match exchange.await.map_err(|error: reqwest::Error| why(&error)) {
+            Ok((status, body)) => session.read(asked, status, &body),
+            Err(NoAnswer::Late) => asked.unanswered(),
+            Err(NoAnswer::Failed(why)) => asked.failed(why),
         }
     }
 

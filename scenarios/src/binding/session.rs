@@ -1,0 +1,137 @@
+//! The callers' side of one run: who has which token by now, and what they ask next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use coalition::HUB_TENANT;
+use coalition::realms::{DIRECT_CLIENT, realm_name};
+use harness_core::event::Answer;
+use parking_lot::Mutex;
+
+use super::asked::{Asked, Party};
+use super::callers::{COMMUTER, LEAVER, Pair};
+use super::kit::Kit;
+use super::requests::Kind;
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The callers of one run.
+pub struct Session {
+    kit: Arc<Kit>,
+    sent: AtomicU64,
+    /// Tokens handed out by the identity provider. Who has none has the coalition's own.
+    tokens: Mutex<BTreeMap<&'static str, Token>>,
+}
+
+#[derive(Clone, Default)]
+struct Token {
+    text: String,
+    /// The how-manieth login of its user it comes from.
+    number: u64,
+}
+
+impl Session {
+    /// Nobody has logged in yet.
+    pub fn new(kit: Arc<Kit>) -> Self {
+        Self { kit, sent: AtomicU64::new(0), tokens: Mutex::default() }
+    }
+
+    /// The kit these callers are of.
+    pub fn kit(&self) -> &Arc<Kit> {
+        &self.kit
+    }
+
+    /// The request of that kind and number.
+    pub fn ask(&self, kind: Kind, number: u64) -> Asked {
+        let id = format!("r{}", self.sent.fetch_add(1, Ordering::Relaxed));
+        let ask = |to, path: String, content_type, body: String| Asked {
+            id: id.clone(),
+            to,
+            path,
+            token: None,
+            content_type,
+            body,
+            patience: kind.patience(),
+            kind,
+            bearer: None,
+        };
+        match kind {
+            Kind::Login | Kind::Return => {
+                let user = if kind == Kind::Login { COMMUTER } else { LEAVER };
+                let realm = realm_name(HUB_TENANT);
+                let path = format!("/realms/{realm}/protocol/openid-connect/token");
+                ask(Party::Keycloak, path, FORM, self.credentials(user))
+            }
+            Kind::RotateKeys => {
+                let path = format!("/standin/rotate?realm={}", realm_name(HUB_TENANT));
+                ask(Party::KeycloakManagement, path, FORM, String::new())
+            }
+            Kind::Leave => {
+                let body = format!(r#"{{"uniqueID":"{LEAVER}"}}"#);
+                self.by(LEAVER, ask(Party::Hub, "/api/auth/revoke".into(), JSON, body))
+            }
+            Kind::Read | Kind::ReadAgain | Kind::ReadForbidden | Kind::ReadImpatient => {
+                let (user, resource) = self.pair(kind != Kind::ReadForbidden, number, |(of, _)| *of != LEAVER);
+                let operation = if kind == Kind::ReadAgain { "read".into() } else { format!("read {id}") };
+                self.by(user, ask(Party::Hub, AUTHORIZE.into(), JSON, question(resource, &operation)))
+            }
+            Kind::ReadAsCommuter | Kind::ReadAsLeaver => {
+                let user = if kind == Kind::ReadAsCommuter { COMMUTER } else { LEAVER };
+                let (_, resource) = self.pair(true, number, |(of, _)| *of == user);
+                let body = question(resource, &format!("read {id}"));
+                self.by(user, ask(Party::Hub, AUTHORIZE.into(), JSON, body))
+            }
+        }
+    }
+
+    /// The form by which a user asks the identity provider for a token.
+    pub fn credentials(&self, user: &str) -> String {
+        // Letters and digits only, all of them.
+        let password = self.kit.coalition().password(user).unwrap_or_default();
+        format!("grant_type=password&client_id={DIRECT_CLIENT}&username={user}&password={password}")
+    }
+
+    /// What came of a request, once its answer is there.
+    pub fn read(&self, asked: &Asked, status: u16, body: &[u8]) -> Answer {
+        let answer = asked.answered(status);
+        match asked.kind {
+            Kind::Login if status == 200 => self.log_in(COMMUTER, body),
+            Kind::Return if status == 200 => self.log_in(LEAVER, body),
+            _ => {}
+        }
+        answer
+    }
+
+    /// Takes the token out of the identity provider's answer to a login.
+    pub fn log_in(&self, user: &'static str, answer: &[u8]) {
+        let answer: Option<serde_json::Value> = serde_json::from_slice(answer).ok();
+        let text =
+            answer.as_ref().and_then(|answer| answer.get("access_token")?.as_str()).unwrap_or_default();
+        let mut tokens = self.tokens.lock();
+        let token = tokens.entry(user).or_default();
+        *token = Token { text: text.to_owned(), number: token.number + 1 };
+    }
+
+    /// What one of those who may have it (or may not) asks for.
+    fn pair(&self, allowed: bool, number: u64, of: impl Fn(&&Pair) -> bool) -> (&'static str, &str) {
+        let pairs = self.kit.callers().pairs(allowed);
+        let count = pairs.iter().filter(&of).count().max(1);
+        let pair = pairs.iter().filter(&of).nth(number as usize % count);
+        pair.map_or(("", ""), |(user, resource)| (*user, resource.as_str()))
+    }
+
+    fn by(&self, user: &str, asked: Asked) -> Asked {
+        let given = self.tokens.lock().get(user).cloned();
+        let number = given.as_ref().map_or(0, |token| token.number);
+        let text = given.map_or_else(|| self.kit.callers().token(user).to_owned(), |token| token.text);
+        Asked { token: Some(text), bearer: Some(format!("{user}/{number}")), ..asked }
+    }
+}
+
+const AUTHORIZE: &str = "/api/authorize";
+
+fn question(resource: &str, operation: &str) -> String {
+    format!(r#"{{"resourceId":"{resource}","operation":"{operation}"}}"#)
+}

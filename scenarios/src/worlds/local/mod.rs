@@ -1,0 +1,163 @@
+//! DIVE in the world of processes: the node and the stand-ins of what it depends on as children of this
+//! process.
+
+mod services;
+
+use std::cell::{OnceCell, RefCell};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dive_node::Settings;
+use futures_util::future::join3;
+use harness_core::event::{Answer, What};
+use harness_core::fault::{Edge, ServiceName};
+use harness_core::journal::Journal;
+use harness_core::recorder::Recorder;
+use harness_core::runner;
+use harness_core::time::Span;
+use harness_core::world::{World as _, WorldError};
+use harness_local::clock::Clock;
+use harness_local::lines::Lost;
+use harness_local::{LocalConfig, LocalSystem, LocalWorld, LogLine, ServiceSpec, Site, WatcherCommand};
+
+use self::services::{AUDIT, MANAGEMENT, Services};
+use super::settings;
+use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, PATIENCE, read_behind};
+use crate::binding::asked::Party;
+use crate::binding::kit::Kit;
+use crate::binding::requests::{Class, Kind};
+use crate::binding::session::Session;
+use crate::binding::topology::{HUB, KEYCLOAK, OPA, Shape};
+use crate::execute::{ExecuteError, Plan};
+use crate::folders::JOURNAL;
+
+/// How often, in real time, the health document is read and the edges are counted.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// Runs a plan's scenario on processes of this machine.
+pub(super) fn run(
+    plan: &Plan,
+    folder: &Path,
+    recorder: &Recorder,
+    interrupt: impl Future<Output = String>,
+) -> Result<(), ExecuteError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| WorldError::Failed(format!("no tokio runtime: {error}")))?;
+    runtime.block_on(async {
+        let path = folder.join(JOURNAL);
+        let store = |why| ExecuteError::Store { path: path.clone(), why };
+        let journal = Rc::new(RefCell::new(Journal::open(&path).map_err(store)?));
+        let config = LocalConfig {
+            speed: plan.speed,
+            seed: plan.seed,
+            reaper: WatcherCommand {
+                program: plan.program.clone(),
+                args: vec!["serve".into(), "reaper".into()],
+            },
+        };
+        let world = LocalWorld::new(LocalDive::new(plan)?, config, journal.clone())?;
+        for fault in plan.scenario.faults.values() {
+            world.supports(fault)?;
+        }
+        runner::run(&world, &plan.scenario, recorder, interrupt).await;
+        drop(world);
+        if let Ok(journal) = Rc::try_unwrap(journal) {
+            journal.into_inner().close().map_err(store)?;
+        }
+        Ok(())
+    })
+}
+
+/// A topology of which every service is a process.
+struct LocalDive {
+    shape: Shape,
+    program: PathBuf,
+    settings: Settings,
+    kit: Arc<Kit>,
+    session: Session,
+    client: Client,
+    log_clock: OnceCell<LogClock>,
+}
+
+impl LocalDive {
+    fn new(plan: &Plan) -> Result<Self, ExecuteError> {
+        let shape = super::shape_of(plan)?;
+        let kit = Kit::now(shape)?;
+        Ok(Self {
+            shape,
+            program: plan.program.clone(),
+            settings: settings::of(plan)?,
+            session: Session::new(kit.clone()),
+            kit,
+            client: Client::new()?,
+            log_clock: OnceCell::new(),
+        })
+    }
+
+    /// Counts what is under way between the services, for ever.
+    async fn count(&self, site: &Site, recorder: &Recorder) {
+        let clock = *site.clock();
+        let mut last_look = clock.now();
+        loop {
+            let now = clock.now();
+            if let Some(most) = site.in_flight(HUB, OPA).filter(|most| *most > 0) {
+                let measure = format!("{}/in-flight", Edge::new(HUB, OPA));
+                recorder
+                    .record(Span::between(last_look, now), What::Sample { measure, value: f64::from(most) });
+            }
+            last_look = now;
+            clock.sleep_until(now + clock.system(LOOK)).await;
+        }
+    }
+}
+
+impl LocalSystem for LocalDive {
+    fn plan(&self, site: &Site) -> Result<Vec<ServiceSpec>, WorldError> {
+        let clock = site.clock();
+        self.log_clock.get_or_init(|| LogClock::pair(clock.now(), clock.speed()));
+        let services = Services { program: &self.program, settings: &self.settings, kit: &self.kit, site };
+        services.of(self.shape)
+    }
+
+    async fn send(&self, site: &Site, request: &str, number: u64) -> Answer {
+        let Some(kind) = Kind::named(request) else {
+            return Answer::new(Class::Error.name()).with("error", format!("no request is called {request}"));
+        };
+        let asked = self.session.ask(kind, number);
+        let to = match asked.to {
+            Party::Hub => site.address(HUB),
+            Party::Keycloak => site.address(KEYCLOAK),
+            Party::KeycloakManagement => site.side_address(KEYCLOAK, MANAGEMENT),
+        };
+        match to {
+            Ok(to) => self.client.send(to, &self.session, &asked, site.clock().real(asked.patience)).await,
+            Err(error) => asked.failed(error.to_string()),
+        }
+    }
+
+    async fn observe(&self, site: &Site, recorder: &Recorder) {
+        let Ok(address) = site.address(HUB) else { return };
+        let clock = *site.clock();
+        let health = HealthWatch { node: HUB, address, every: LOOK, clock, client: &self.client };
+        let audit = AuditTail { node: HUB, every: LOOK, clock };
+        let path = site.folder(HUB).join(AUDIT);
+        let fetch = async |offset| read_behind(&path, offset);
+        join3(health.run(recorder), audit.run(recorder, fetch), self.count(site, recorder)).await;
+    }
+
+    fn observation_lag(&self, clock: &Clock) -> Duration {
+        clock.system(LOOK + PATIENCE)
+    }
+
+    fn on_log(&self, _site: &Site, recorder: &Recorder, line: LogLine) {
+        watch::lines::record(line, self.log_clock.get(), &self.kit, recorder);
+    }
+
+    fn on_lost_log(&self, _site: &Site, recorder: &Recorder, service: &ServiceName, lost: Lost) {
+        let why = format!("{} lines of {service}'s log were lost", lost.lines);
+        recorder.record(lost.within, What::Blind { prefix: format!("{HUB}/circuit/"), why });
+    }
+}

@@ -1,0 +1,166 @@
+//! Each service as a process: what to run, with which files, after which others.
+
+use std::path::Path;
+
+use dive_node::Settings;
+use harness_core::world::WorldError;
+use harness_local::{Canary, Ready, ServiceSpec, Site};
+
+use super::settings;
+use crate::binding::kit::{IDENTITY_PROVIDER, Kit, SEED};
+use crate::binding::topology::{BLACKLIST, HUB, KAS, KEYCLOAK, MONGODB, OPA, REDIS, Shape};
+use crate::binding::wire;
+
+/// The audit file, in the hub's folder.
+pub(super) const AUDIT: &str = "audit.jsonl";
+
+/// What the identity provider's other address is for.
+pub(super) const MANAGEMENT: &str = "management";
+
+/// What services are made of.
+pub(super) struct Services<'a> {
+    pub(super) program: &'a Path,
+    pub(super) settings: &'a Settings,
+    pub(super) kit: &'a Kit,
+    pub(super) site: &'a Site,
+}
+
+type Spec = Result<ServiceSpec, WorldError>;
+
+impl Services<'_> {
+    /// All services of a topology.
+    pub(super) fn of(&self, shape: Shape) -> Result<Vec<ServiceSpec>, WorldError> {
+        match shape {
+            Shape::HubAndOpa => Ok(vec![self.opa()?, self.hub_with_files()?]),
+            Shape::Hub => Ok(vec![
+                self.opa()?,
+                self.keycloak()?,
+                self.mongodb()?,
+                self.redis(REDIS)?,
+                self.redis(BLACKLIST)?,
+                self.kas()?,
+                self.hub()?,
+            ]),
+        }
+    }
+
+    fn stand_in(&self, service: &str, role: &str) -> Spec {
+        let listen = self.site.address(service)?.to_string();
+        Ok(ServiceSpec::new(service, self.program, "/health").args(["serve", role, "--listen", &listen]))
+    }
+
+    fn opa(&self) -> Spec {
+        let data = self.kit.coalition().policy_data().to_string();
+        Ok(self.stand_in(OPA, "standin-opa")?.args(["--data", "data.json"]).file("data.json", data))
+    }
+
+    fn keycloak(&self) -> Spec {
+        let management = self.site.side_address(KEYCLOAK, MANAGEMENT)?.to_string();
+        let mut keycloak = self.stand_in(KEYCLOAK, "standin-keycloak")?.args([
+            "--management",
+            &management,
+            "--seed",
+            &SEED.to_string(),
+            "--hostname",
+            IDENTITY_PROVIDER,
+            "--tenant",
+            coalition::HUB_TENANT,
+        ]);
+        keycloak.ready = Ready::Http("/realms/master".into());
+        keycloak.canary = Canary::Http("/realms/master".into());
+        Ok(keycloak)
+    }
+
+    fn mongodb(&self) -> Spec {
+        let mut mongodb = self.stand_in(MONGODB, "standin-mongodb")?.args(["--data", "data"]);
+        mongodb.ready = Ready::Accepts;
+        mongodb.canary = Canary::Bytes(wire::mongodb_hello());
+        Ok(mongodb)
+    }
+
+    fn redis(&self, service: &str) -> Spec {
+        let mut redis = self.stand_in(service, "standin-redis")?;
+        if service == BLACKLIST {
+            redis = redis.args(["--data", "appendonly"]);
+        }
+        redis.ready = Ready::Accepts;
+        redis.canary = Canary::Bytes(wire::REDIS_PING.to_vec());
+        Ok(redis)
+    }
+
+    /// A service of the product, with these settings beside the run's.
+    fn product(&self, service: &str, role: &str, places: &[(&str, String)]) -> Spec {
+        let settings = settings::placed(self.settings, places)?;
+        let mut spec = ServiceSpec::new(service, self.program, "/health/live").args(["serve", role]);
+        spec.env.extend(settings::environment(&settings));
+        Ok(spec)
+    }
+
+    fn hub_with_files(&self) -> Spec {
+        let places = [
+            ("http.listen", self.site.address(HUB)?.to_string()),
+            ("opa.url", format!("http://{}", self.site.via(HUB, OPA)?)),
+            ("files.issuers", "issuers.json".into()),
+            ("files.resources", "resources.json".into()),
+            ("audit.path", AUDIT.into()),
+            ("log.format", "json".into()),
+        ];
+        Ok(self
+            .product(HUB, "node", &places)?
+            .file("issuers.json", self.kit.coalition().issuers_json().to_string())
+            .file("resources.json", self.kit.coalition().resources_json().to_string())
+            .after(OPA))
+    }
+
+    fn hub(&self) -> Spec {
+        let via = |service: &str| self.site.via(HUB, service);
+        let keycloak = via(KEYCLOAK)?;
+        let places = [
+            ("http.listen", self.site.address(HUB)?.to_string()),
+            ("opa.url", format!("http://{}", via(OPA)?)),
+            ("keycloak.url", format!("http://{keycloak}")),
+            ("mongodb.url", format!("mongodb://{}", via(MONGODB)?)),
+            ("redis.url", format!("redis://{}", via(REDIS)?)),
+            ("blacklist_redis.url", format!("redis://{}", via(BLACKLIST)?)),
+            ("kas.url", format!("http://{}", via(KAS)?)),
+            ("files.issuers", "issuers.json".into()),
+            ("files.resources", "resources.json".into()),
+            ("files.objects", "objects.json".into()),
+            ("audit.path", AUDIT.into()),
+            ("log.format", "json".into()),
+        ];
+        Ok(self
+            .product(HUB, "node", &places)?
+            .file("issuers.json", self.kit.registry(&format!("http://{keycloak}")).to_string())
+            .file("resources.json", self.kit.coalition().resources_json().to_string())
+            .file("objects.json", self.kit.objects().to_string())
+            .after(OPA)
+            .after(KEYCLOAK)
+            .after(MONGODB)
+            .after(REDIS)
+            .after(BLACKLIST))
+    }
+
+    fn kas(&self) -> Spec {
+        let via = |service: &str| self.site.via(KAS, service);
+        let keycloak = via(KEYCLOAK)?;
+        let places = [
+            ("kas.listen", self.site.address(KAS)?.to_string()),
+            ("kas.key_file", "key".into()),
+            ("node.id", KAS.into()),
+            ("opa.url", format!("http://{}", via(OPA)?)),
+            ("keycloak.url", format!("http://{keycloak}")),
+            ("mongodb.url", format!("mongodb://{}", via(MONGODB)?)),
+            ("blacklist_redis.url", format!("redis://{}", via(BLACKLIST)?)),
+            ("audit.path", AUDIT.into()),
+            ("log.format", "json".into()),
+        ];
+        Ok(self
+            .product(KAS, "kas", &places)?
+            .file("key", self.kit.sealed().kas_key.clone())
+            .after(OPA)
+            .after(KEYCLOAK)
+            .after(MONGODB)
+            .after(BLACKLIST))
+    }
+}
