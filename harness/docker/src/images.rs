@@ -1,40 +1,53 @@
 //! Where images come from: an upstream registry, by tag, or a recipe, built on the spot.
 //!
 //! ```text
-//! Recipe (TOML) ──► Images::ensure ──► here already? ──► pull the upstream tag ──► else build:
-//!                                      recipe's program ──► rootfs (closure) ──► tar (context) ──► engine
+//! recipe (TOML, check) ──► Images::ensure ──► here already? ──► pull the upstream tag, and add what the recipe adds
+//!                                                               else build:
+//!      base (debootstrap, once a suite) ─────────────┐
+//!      program (go) ──► closure (its libraries) ─────┼──► dockerfile + context ──► engine
+//!      maven (an archive, unpacked) ─────────────────┘
 //! ```
 //!
-//! A built image's tag holds a hash of all that went into it, so a changed recipe or binary is a new image and an
-//! unchanged one is never built twice.
+//! The tag of an image made here holds a hash of all that went into it, so a changed recipe or binary is a new image
+//! and an unchanged one is never built twice. `superseded` removes what that leaves behind; `turn` keeps two
+//! processes from building the same image; `tool` runs what this machine has to build with.
 
+mod base;
+mod check;
 mod closure;
 mod context;
+mod dockerfile;
+mod maven;
 mod program;
 mod recipe;
+mod superseded;
+mod tool;
+mod turn;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::query_parameters::{
-    BuildImageOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
-};
+use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder};
 use futures_util::TryStreamExt;
+use tokio_util::io::ReaderStream;
 
 use crate::engine::{BRIEF, Engine, EngineError};
-use crate::labels;
 pub use closure::ClosureError;
-pub use program::ProgramError;
-pub use recipe::{Build, GoProgram, Recipe, RecipeError};
+pub use recipe::{Build, Debian, GoProgram, MavenArchive, Recipe, RecipeError, TextFile};
+pub use superseded::{remove_older, remove_superseded};
+pub use tool::ToolError;
 
-const PULL: Duration = Duration::from_secs(300);
-const BUILD: Duration = Duration::from_secs(300);
-/// Somebody else may be about to use what was built less than this ago.
-const KEPT: Duration = Duration::from_secs(3600);
+const PULL: Duration = Duration::from_secs(600);
+const BUILD: Duration = Duration::from_secs(1200);
+/// As many lines of a failed build are told.
+const SHOWN_LINES: usize = 20;
+/// What a site that reaches the world through a proxy has in its environment; the engine knows these by itself.
+const PROXY: [&str; 3] = ["http_proxy", "https_proxy", "no_proxy"];
 
 /// Where to take images from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +68,8 @@ pub struct Image {
     pub tag: String,
     /// How it came to be there.
     pub origin: Origin,
+    /// Its size in bytes, all layers together.
+    pub bytes: u64,
 }
 
 /// How an image came to be on the engine.
@@ -94,13 +109,13 @@ pub enum ImageError {
         /// Why it was not built.
         build: Box<ImageError>,
     },
-    /// The program to put into it could not be had.
-    #[error("could not make the program for image `{image}`: {why}")]
-    Program {
+    /// What to put into it could not be had.
+    #[error("could not make what goes into image `{image}`: {why}")]
+    Tool {
         /// The recipe's name.
         image: String,
         /// The reason.
-        why: ProgramError,
+        why: ToolError,
     },
     /// The program's files could not be gathered.
     #[error("could not gather the files of image `{image}`: {why}")]
@@ -109,6 +124,16 @@ pub enum ImageError {
         image: String,
         /// The reason.
         why: ClosureError,
+    },
+    /// A step of its building failed.
+    #[error("could not build image `{image}`: {why}; its last lines:\n{output}")]
+    Step {
+        /// The recipe's name.
+        image: String,
+        /// The engine's reason.
+        why: Box<EngineError>,
+        /// What the steps printed last.
+        output: String,
     },
     /// The lock that keeps two processes from building the same image could not be taken.
     #[error("could not lock {path}: {why}")]
@@ -120,19 +145,44 @@ pub enum ImageError {
     },
 }
 
+type Listener = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Provides images on one engine.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Images {
     engine: Engine,
     source: Source,
     executable: PathBuf,
+    listener: Option<Listener>,
+}
+
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Images")
+            .field("source", &self.source)
+            .field("executable", &self.executable)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Images {
     /// Provides images on `engine` from `source`. `executable` is what recipes for the running executable put
     /// in: usually [`std::env::current_exe`].
     pub fn new(engine: &Engine, source: Source, executable: impl Into<PathBuf>) -> Self {
-        Self { engine: engine.clone(), source, executable: executable.into() }
+        Self { engine: engine.clone(), source, executable: executable.into(), listener: None }
+    }
+
+    /// Tells `listener` what is being done, a line at a time, whenever something takes long.
+    #[must_use]
+    pub fn progress(mut self, listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    fn tell(&self, line: &str) {
+        if let Some(listener) = &self.listener {
+            listener(line);
+        }
     }
 
     /// Sees to it that the engine has the recipe's image.
@@ -140,129 +190,170 @@ impl Images {
     /// # Errors
     /// When it can't be had from where it may come from.
     pub async fn ensure(&self, recipe: &Recipe) -> Result<Image, ImageError> {
-        match (&recipe.upstream, self.source) {
-            (Some(tag), Source::Upstream | Source::Auto) => {
-                if self.present(tag).await? {
-                    return Ok(Image { tag: tag.clone(), origin: Origin::Present });
-                }
-                if self.source == Source::Auto
-                    && let Some(built) = self.built_before(recipe).await?
-                {
-                    return Ok(built);
-                }
-                match self.pull(tag).await {
-                    Ok(()) => Ok(Image { tag: tag.clone(), origin: Origin::Pulled }),
-                    Err(why @ EngineError::Absent { .. }) => Err(why.into()),
-                    Err(why) if self.source == Source::Upstream => {
-                        Err(ImageError::Pull { tag: tag.clone(), why })
-                    }
-                    Err(pull) => {
-                        tracing::info!(image = recipe.name, %pull, "can't be pulled, building it");
-                        self.build(recipe).await.map_err(|build| ImageError::Neither {
-                            tag: tag.clone(),
-                            pull,
-                            build: Box::new(build),
-                        })
-                    }
-                }
+        let (Some(upstream), Some(adapted), Source::Upstream | Source::Auto) =
+            (&recipe.upstream, recipe.adapted(), self.source)
+        else {
+            return self.build(recipe).await;
+        };
+        if let Some(there) = self.there(&adapted).await? {
+            return Ok(there);
+        }
+        if self.source == Source::Auto
+            && let Some(built) = self.built_before(recipe).await?
+        {
+            return Ok(built);
+        }
+        match self.pull(upstream).await {
+            Ok(()) if adapted == *upstream => self.made(adapted, Origin::Pulled).await,
+            Ok(()) => self.adapt(recipe, upstream, adapted).await,
+            Err(why @ EngineError::Absent { .. }) => Err(why.into()),
+            Err(why) if self.source == Source::Upstream => {
+                Err(ImageError::Pull { tag: upstream.clone(), why })
             }
-            _ => self.build(recipe).await,
+            Err(pull) => {
+                tracing::info!(image = recipe.name, %pull, "can't be pulled, building it");
+                self.tell(&format!("{upstream} can't be pulled: building"));
+                self.build(recipe).await.map_err(|build| ImageError::Neither {
+                    tag: upstream.clone(),
+                    pull,
+                    build: Box::new(build),
+                })
+            }
         }
     }
 
-    async fn present(&self, tag: &str) -> Result<bool, EngineError> {
+    /// The size of an image; `None` when it is not there.
+    async fn present(&self, tag: &str) -> Result<Option<u64>, EngineError> {
         let call = self.engine.docker().inspect_image(tag);
         match self.engine.ask(format!("inspect image {tag}"), BRIEF, call).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.status() == Some(404) => Ok(false),
+            Ok(found) => Ok(Some(found.size.unwrap_or_default().cast_unsigned())),
+            Err(error) if error.status() == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    async fn there(&self, tag: &str) -> Result<Option<Image>, EngineError> {
+        let bytes = self.present(tag).await?;
+        Ok(bytes.map(|bytes| Image { tag: tag.to_owned(), origin: Origin::Present, bytes }))
+    }
+
+    async fn made(&self, tag: String, origin: Origin) -> Result<Image, ImageError> {
+        let bytes = self.present(&tag).await?.unwrap_or_default();
+        Ok(Image { tag, origin, bytes })
+    }
+
     async fn pull(&self, tag: &str) -> Result<(), EngineError> {
+        if self.present(tag).await?.is_some() {
+            return Ok(());
+        }
+        self.tell(&format!("pull {tag}"));
         let options = CreateImageOptionsBuilder::new().from_image(tag).build();
         let progress = self.engine.docker().create_image(Some(options), None, None);
         self.engine.ask(format!("pull {tag}"), PULL, progress.try_for_each(|_| async { Ok(()) })).await
     }
 
-    async fn built_before(&self, recipe: &Recipe) -> Result<Option<Image>, ImageError> {
-        // Only what a recipe says by itself is known without making the program.
-        let Some(tag) = recipe.go().map(|_| recipe.tag(&[])) else { return Ok(None) };
-        Ok(self.present(&tag).await?.then_some(Image { tag, origin: Origin::Present }))
+    async fn built_before(&self, recipe: &Recipe) -> Result<Option<Image>, EngineError> {
+        // What the running executable holds is known only when it has been read.
+        if recipe.build.running_executable.is_some() {
+            return Ok(None);
+        }
+        self.there(&recipe.tag(&[])).await
+    }
+
+    /// Adds to an upstream image what the recipe adds.
+    async fn adapt(&self, recipe: &Recipe, upstream: &str, tag: String) -> Result<Image, ImageError> {
+        let _turn = turn::take(&recipe.name).await?;
+        if let Some(there) = self.there(&tag).await? {
+            return Ok(there);
+        }
+        let nothing = closure::Root { files: Vec::new() };
+        let context = packed(dockerfile::adapted(recipe, upstream), recipe, nothing, Vec::new()).await?;
+        self.engine_builds(recipe, context, tag).await
     }
 
     async fn build(&self, recipe: &Recipe) -> Result<Image, ImageError> {
-        let _turn = turn(&recipe.name).await?;
-        if let Some(present) = self.built_before(recipe).await? {
-            return Ok(present);
+        let _turn = turn::take(&recipe.name).await?;
+        if let Some(there) = self.built_before(recipe).await? {
+            return Ok(there);
         }
         let files = |why| ImageError::Files { image: recipe.name.clone(), why };
-        let (tag, root) = match &recipe.build {
-            Build::Go(go) => {
-                let made = program::install(go)
-                    .await
-                    .map_err(|why| ImageError::Program { image: recipe.name.clone(), why })?;
-                let root = closure::gather(made.path(), recipe.program_path()).await.map_err(files)?;
-                (recipe.tag(&[]), root)
-            }
-            Build::RunningExecutable => {
-                let root = closure::gather(&self.executable, recipe.program_path()).await.map_err(files)?;
-                let tag = recipe.tag(&root.digest());
-                if self.present(&tag).await? {
-                    return Ok(Image { tag, origin: Origin::Present });
-                }
-                (tag, root)
-            }
-        };
-        let context = context::tar(&recipe.dockerfile(labels::RECIPE), &root)
-            .map_err(|why| files(ClosureError::Read { path: recipe.program_path().into(), why }))?;
-        let options = BuildImageOptionsBuilder::new().dockerfile("Dockerfile").t(&tag).rm(true).build();
-        let progress =
-            self.engine.docker().build_image(options, None, Some(bollard::body_full(context.into())));
-        let lines = progress.try_for_each(|_| async { Ok(()) });
-        self.engine.ask(format!("build {tag}"), BUILD, lines).await?;
-        self.forget_old(recipe).await?;
-        Ok(Image { tag, origin: Origin::Built })
-    }
-
-    /// Removes images that were built from this recipe a while ago: each build of the running executable is one.
-    /// One in use is kept by the engine.
-    async fn forget_old(&self, recipe: &Recipe) -> Result<(), EngineError> {
-        let filters = HashMap::from([("label", vec![format!("{}={}", labels::RECIPE, recipe.name)])]);
-        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-        let images = self.engine.ask("list images", BRIEF, self.engine.docker().list_images(Some(options)));
-        let kept_since = jiff::Timestamp::now().as_second() - KEPT.as_secs().cast_signed();
-        for old in images.await?.into_iter().filter(|image| image.created < kept_since) {
-            let call = self.engine.docker().remove_image(&old.id, None::<RemoveImageOptions>, None);
-            if let Err(kept) = self.engine.ask("remove an old image", BRIEF, call).await {
-                tracing::debug!(image = old.id, %kept, "still in use");
+        let tool = |why| ImageError::Tool { image: recipe.name.clone(), why };
+        let mut root = closure::Root { files: Vec::new() };
+        let mut tag = recipe.tag(&[]);
+        if let Some(place) = &recipe.build.running_executable {
+            root = closure::gather(&self.executable, place).await.map_err(files)?;
+            tag = recipe.tag(&root.digest());
+            if let Some(there) = self.there(&tag).await? {
+                return Ok(there);
             }
         }
-        Ok(())
+        let base = match &recipe.build.debian {
+            Some(debian) => Some(self.base(&debian.suite).await?),
+            None => None,
+        };
+        for go in &recipe.build.go {
+            self.tell(&format!("go install {}", go.package));
+            let made = program::install(go).await.map_err(tool)?;
+            root.add(closure::gather(made.path(), &go.to).await.map_err(files)?);
+        }
+        let mut fetched = Vec::new();
+        for archive in &recipe.build.maven {
+            self.tell(&format!("fetch {}", archive.artifact));
+            fetched.push(maven::fetch(archive).await.map_err(tool)?);
+        }
+        let archives = fetched.iter().map(maven::Fetched::path).collect();
+        let lines = dockerfile::built(recipe, base.as_deref());
+        let context = packed(lines, recipe, root, archives).await?;
+        self.engine_builds(recipe, context, tag).await
+    }
+
+    async fn engine_builds(&self, recipe: &Recipe, context: File, tag: String) -> Result<Image, ImageError> {
+        let proxies: HashMap<String, String> =
+            PROXY.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+        let options = BuildImageOptionsBuilder::new()
+            .dockerfile("Dockerfile")
+            .t(&tag)
+            .rm(true)
+            .forcerm(true)
+            .buildargs(&proxies)
+            .build();
+        let body = bollard::body_try_stream(ReaderStream::new(tokio::fs::File::from_std(context)));
+        let mut last: VecDeque<String> = VecDeque::new();
+        let progress = self.engine.docker().build_image(options, None, Some(body));
+        let steps = progress.try_for_each(|info| {
+            for line in info.stream.iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty()) {
+                if line.starts_with("Step ") {
+                    self.tell(&line.chars().take(100).collect::<String>());
+                }
+                last.push_back(line.to_owned());
+                if last.len() > SHOWN_LINES {
+                    last.pop_front();
+                }
+            }
+            async { Ok(()) }
+        });
+        if let Err(why) = self.engine.ask(format!("build {tag}"), BUILD, steps).await {
+            let output = last.make_contiguous().join("\n");
+            return Err(ImageError::Step { image: recipe.name.clone(), why: Box::new(why), output });
+        }
+        remove_superseded(&self.engine).await?;
+        self.made(tag, Origin::Built).await
     }
 }
 
-/// One process at a time builds an image of this name; the next finds it there.
-async fn turn(name: &str) -> Result<File, ImageError> {
-    let path = lock_path(&std::env::temp_dir(), name);
-    let lock = |path: PathBuf| -> Result<File, ImageError> {
-        let take = || {
-            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        take().map_err(|why| ImageError::Lock { path: path.clone(), why })
-    };
-    let place = path.clone();
-    tokio::task::spawn_blocking(move || lock(place))
-        .await
-        .unwrap_or_else(|join| Err(ImageError::Lock { path, why: std::io::Error::other(join) }))
-}
-
-/// One file for each user: another's could not be opened.
-fn lock_path(folder: &Path, name: &str) -> PathBuf {
-    let user = std::fs::metadata("/proc/self").map_or(0, |me| me.uid());
-    folder.join(format!("chaos-image-{name}-{user}.lock"))
+async fn packed(
+    lines: String,
+    recipe: &Recipe,
+    root: closure::Root,
+    archives: Vec<PathBuf>,
+) -> Result<File, ImageError> {
+    let mine = recipe.clone();
+    let packing = move || context::pack(&lines, &mine, &root, &archives);
+    let packed = tokio::task::spawn_blocking(packing).await;
+    packed.unwrap_or_else(|join| Err(std::io::Error::other(join))).map_err(|why| ImageError::Files {
+        image: recipe.name.clone(),
+        why: ClosureError::Read { path: Path::new("the build context").into(), why },
+    })
 }
 
 impl FromStr for Source {
@@ -286,15 +377,5 @@ mod tests {
     fn a_source_is_one_of_three_words() {
         assert_eq!("build".parse(), Ok(Source::Build));
         assert!("registry".parse::<Source>().unwrap_err().contains("`auto`, `upstream` or `build`"));
-    }
-
-    #[tokio::test]
-    async fn only_one_at_a_time_has_the_turn() {
-        let first = turn("test-of-the-turn").await.unwrap();
-        let path = lock_path(&std::env::temp_dir(), "test-of-the-turn");
-        assert!(File::open(&path).unwrap().try_lock().is_err());
-        drop(first);
-        drop(turn("test-of-the-turn").await.unwrap());
-        std::fs::remove_file(path).unwrap();
     }
 }

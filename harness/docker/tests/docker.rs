@@ -6,6 +6,8 @@
 
 #[path = "docker/death.rs"]
 mod death;
+#[path = "docker/images.rs"]
+mod images;
 #[path = "docker/outages.rs"]
 mod outages;
 #[path = "docker/start.rs"]
@@ -46,10 +48,16 @@ fn main() -> ExitCode {
     if !enabled && !arguments.list {
         eprintln!("ignored: these tests need a Docker engine; run them with {SWITCH}=1");
     }
-    let trials =
-        [start::trials(), outages::trials(), death::trials(), world_faults::trials(), world_runs::trials()]
-            .into_iter()
-            .flatten();
+    let trials = [
+        start::trials(),
+        images::trials(),
+        outages::trials(),
+        death::trials(),
+        world_faults::trials(),
+        world_runs::trials(),
+    ]
+    .into_iter()
+    .flatten();
     let trials = trials.map(|trial: Trial| trial.with_ignored_flag(!enabled)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

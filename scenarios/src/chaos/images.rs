@@ -1,14 +1,27 @@
-//! `chaos images`: the images of the docker world.
+//! `chaos images`: every image that a recipe describes.
+
+use std::time::Instant;
 
 use harness_docker::images::Origin;
-use harness_docker::{Engine, Images, Source};
+use harness_docker::{Engine, Images, Recipe, Source};
+use include_dir::{Dir, include_dir};
 use miette::Report;
 
 use super::args::{self, From};
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::out::{note, out};
-use crate::worlds::docker;
+
+static RECIPES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/images");
+
+/// The small ones first: what most runs need is there soonest.
+fn recipes() -> Result<Vec<Recipe>, Complaint> {
+    let files = RECIPES.files().filter(|file| file.path().extension().is_some_and(|ending| ending == "toml"));
+    let texts = files.filter_map(|file| file.contents_utf8());
+    let mut recipes = texts.map(Recipe::parse).collect::<Result<Vec<_>, _>>().map_err(Complaint::internal)?;
+    recipes.sort_by_key(|recipe| (recipe.build.debian.is_some(), recipe.name.clone()));
+    Ok(recipes)
+}
 
 pub(super) fn images(args: &args::Images) -> Result<Exit, Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -21,10 +34,13 @@ pub(super) fn images(args: &args::Images) -> Result<Exit, Report> {
             From::Upstream => Source::Upstream,
             From::Build => Source::Build,
         };
-        let images = Images::new(&engine, source, program);
-        for recipe in docker::recipes().map_err(Complaint::from)? {
-            note(format_args!("{} …", recipe.name));
-            let image = images.ensure(&recipe).await.map_err(|error| {
+        let images = Images::new(&engine, source, program).progress(|line| note(format_args!("  {line}")));
+        let recipes = recipes()?;
+        for (at, recipe) in recipes.iter().enumerate() {
+            note(format_args!("[{}/{}] {}", at + 1, recipes.len(), recipe.name));
+            #[expect(clippy::disallowed_methods, reason = "how long a person waited is real time")]
+            let began = Instant::now();
+            let image = images.ensure(recipe).await.map_err(|error| {
                 Complaint::internal(error).help("make the image's source reachable, or choose another with --from; `chaos doctor` looks what is there")
             })?;
             let origin = match image.origin {
@@ -32,8 +48,22 @@ pub(super) fn images(args: &args::Images) -> Result<Exit, Report> {
                 Origin::Pulled => "pulled",
                 Origin::Built => "built",
             };
-            out!("{} {origin}", image.tag)?;
+            let (megabytes, took) = (image.bytes / 1_000_000, began.elapsed().as_secs_f64());
+            out!("{:<36} {origin} in {took:.1} s, {megabytes} MB", image.tag)?;
         }
         Ok(Exit::Done)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_is_known_and_the_small_ones_come_first() {
+        let names: Vec<_> = recipes().unwrap().into_iter().map(|recipe| recipe.name).collect();
+        let at =
+            |name: &str| names.iter().position(|known| known == name).unwrap_or_else(|| panic!("{names:?}"));
+        assert!(at("node") < at("redis") && at("toxiproxy") < at("keycloak"), "{names:?}");
+    }
 }

@@ -34,6 +34,13 @@ pub(super) struct Root {
 }
 
 impl Root {
+    /// Takes in the files of another; those that both hold are the same.
+    pub(super) fn add(&mut self, other: Self) {
+        self.files.extend(other.files);
+        self.files.sort();
+        self.files.dedup();
+    }
+
     /// A hash of all paths and contents.
     pub(super) fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();

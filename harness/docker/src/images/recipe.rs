@@ -1,48 +1,118 @@
 //! A recipe: what an image is called upstream, and how to make one like it here.
+//!
+//! `fixtures/images/README.md` is the guide for those who write one.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Changes when images are made differently from the same recipe.
-const FORMAT: &str = "1";
+use super::check;
 
-/// How to come by an image. Read from TOML; see `fixtures/images`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// Changes when images are made differently from the same recipe.
+const FORMAT: &[u8] = b"2";
+
+/// How to come by an image. Read from TOML.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Recipe {
-    /// Lower-case name; a built image is `harness-<name>:<hash>`.
+    /// Lower-case name; an image made here is `harness-<name>:<hash>`.
     pub name: String,
     /// The upstream image, pinned by tag. Absent when there is none.
     pub upstream: Option<String>,
-    /// The program and its first arguments. The program is an absolute path, the same as upstream.
-    pub entrypoint: Vec<String>,
+    /// Environment of every container, whether the image was pulled or built.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Shell steps done once in the image, whether it was pulled or built, as the image's user.
+    #[serde(default)]
+    pub run: Vec<String>,
     /// How to make it.
-    pub build: Build,
+    pub build: Box<Build>,
 }
 
-/// How to make the program that an image holds. Nothing else is in it but the libraries the program needs.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// How to make an image. Without `debian` it holds nothing but what is named here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Build {
-    /// A Go program, fetched and compiled by the Go toolchain.
-    Go(GoProgram),
-    /// The executable that runs now.
-    RunningExecutable,
+pub struct Build {
+    /// The program and its first arguments. The program is an absolute path.
+    pub entrypoint: Vec<String>,
+    /// Arguments that a container's own replace.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// The base it stands on.
+    pub debian: Option<Debian>,
+    /// Where to put the executable that runs now.
+    pub running_executable: Option<String>,
+    /// Go programs.
+    #[serde(default)]
+    pub go: Vec<GoProgram>,
+    /// Archives from a Maven repository, unpacked; they belong to `user`.
+    #[serde(default)]
+    pub maven: Vec<MavenArchive>,
+    /// Small files, root's and readable by all.
+    #[serde(default)]
+    pub file: Vec<TextFile>,
+    /// Folders to make; they belong to `user`.
+    #[serde(default)]
+    pub folders: Vec<String>,
+    /// Whom containers, and the shell steps below, run as: `user`, `uid` or `uid:gid`. Root when absent.
+    pub user: Option<String>,
+    /// Shell steps that only the built image needs, before those of the recipe.
+    #[serde(default)]
+    pub run: Vec<String>,
+    /// What stops it, such as `SIGINT`. `SIGTERM` when absent.
+    pub stop_signal: Option<String>,
+}
+
+/// A Debian suite and the packages to install on its smallest base.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Debian {
+    /// `bookworm`, `sid` …
+    pub suite: String,
+    /// Names, each with `=version` when it matters; `*` ends a version of which only the beginning counts.
+    pub packages: Vec<String>,
 }
 
 /// A Go program at a fixed version.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GoProgram {
     /// Its package, with the version: `github.com/owner/name@v1.2.3`.
     pub package: String,
     /// The file that `go install` makes of it.
     pub binary: String,
+    /// Where it is put.
+    pub to: String,
     /// Passed to the linker.
     #[serde(default)]
     pub ldflags: String,
+}
+
+/// A `tar.gz` in a Maven repository.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MavenArchive {
+    /// Its coordinates: `group:artifact:version:tar.gz`.
+    pub artifact: String,
+    /// The archive's SHA-256, in lower-case hexadecimal digits.
+    pub sha256: String,
+    /// The folder that the content of the archive's one top folder is put into.
+    pub to: String,
+}
+
+/// A small file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TextFile {
+    /// Where it is put.
+    pub to: String,
+    /// What it says.
+    pub content: String,
+    /// Whether it is a program.
+    #[serde(default)]
+    pub executable: bool,
 }
 
 /// Why a recipe is not accepted.
@@ -65,100 +135,76 @@ impl Recipe {
     /// Reads a recipe.
     ///
     /// # Errors
-    /// For unknown keys, a name that is no image name, an upstream or package without a version, an entrypoint that
-    /// is no absolute path.
+    /// For unknown keys and for values that no image can be made of.
     pub fn parse(text: &str) -> Result<Self, RecipeError> {
         let recipe: Self = toml::from_str(text)?;
-        match recipe.flaw() {
+        match check::flaw(&recipe) {
             Some(what) => Err(RecipeError::Value { name: recipe.name, what }),
             None => Ok(recipe),
         }
     }
 
-    fn flaw(&self) -> Option<&'static str> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if self.name.is_empty() || !self.name.chars().all(plain) || self.name.starts_with('-') {
-            return Some("`name` must be of lower-case letters, digits and `-`");
+    /// The image to use where the upstream one can be had: that one, or one made from it when the recipe adds to it.
+    pub(super) fn adapted(&self) -> Option<String> {
+        let upstream = self.upstream.as_ref()?;
+        if self.env.is_empty() && self.run.is_empty() {
+            return Some(upstream.clone());
         }
-        let tagged = |image: &String| image.rsplit('/').next().is_some_and(|last| last.contains(':'));
-        if !self.upstream.as_ref().is_none_or(|image| tagged(image) && !image.ends_with(":latest")) {
-            return Some("`upstream` must be pinned by a tag other than `latest`");
-        }
-        let path = self.entrypoint.first().map_or("", String::as_str);
-        if !path.starts_with('/') || path.ends_with('/') || path.split('/').any(|part| part == "..") {
-            return Some("`entrypoint` must begin with the absolute path of the program");
-        }
-        if let Build::Go(go) = &self.build {
-            if !go.package.contains("@v") {
-                return Some("`package` must end in its version: `@v1.2.3`");
-            }
-            if go.binary.is_empty() || go.binary.contains('/') {
-                return Some("`binary` must be a file name");
-            }
-        }
-        None
-    }
-
-    pub(super) fn go(&self) -> Option<&GoProgram> {
-        match &self.build {
-            Build::Go(go) => Some(go),
-            Build::RunningExecutable => None,
-        }
-    }
-
-    /// Where the program is in the image.
-    pub(super) fn program_path(&self) -> &str {
-        &self.entrypoint[0]
+        Some(self.tagged(&[upstream.as_bytes(), &json(&self.env), &json(&self.run)]))
     }
 
     /// The tag of the image built from this recipe, and from content that only the build knows.
     pub(super) fn tag(&self, content: &[u8]) -> String {
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        };
-        part(FORMAT.as_bytes());
-        part(self.name.as_bytes());
-        for word in &self.entrypoint {
-            part(word.as_bytes());
-        }
-        if let Build::Go(go) = &self.build {
-            for word in [&go.package, &go.binary, &go.ldflags] {
-                part(word.as_bytes());
-            }
-        }
-        part(content);
-        let mut tag = format!("harness-{}:", self.name);
-        for byte in &hash.finalize()[..8] {
-            let _ = write!(tag, "{byte:02x}");
-        }
-        tag
+        let pulled_or_not = Self { upstream: None, ..self.clone() };
+        self.tagged(&[&json(&pulled_or_not), content])
     }
 
-    pub(super) fn dockerfile(&self, label: &str) -> String {
-        let words: Vec<_> = self.entrypoint.iter().map(|word| format!("{word:?}")).collect();
-        format!(
-            "FROM scratch\nCOPY rootfs/ /\nLABEL {label}={}\nENTRYPOINT [{}]\n",
-            self.name,
-            words.join(", ")
-        )
+    fn tagged(&self, parts: &[&[u8]]) -> String {
+        tag(&self.name, parts)
     }
 }
 
+/// `harness-<name>:<hash of the parts>`.
+pub(super) fn tag(name: &str, parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in [FORMAT, name.as_bytes()].iter().chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    format!("harness-{name}:{}", hex(&hash.finalize()[..8]))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn json(part: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(part).expect("a recipe is maps with text keys")
+}
+
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const OPA: &str = include_str!("../../../../fixtures/images/opa.toml");
-    const TOXIPROXY: &str = include_str!("../../../../fixtures/images/toxiproxy.toml");
-    const NODE: &str = include_str!("../../../../fixtures/images/node.toml");
+    pub(in crate::images) const OPA: &str = include_str!("../../../../fixtures/images/opa.toml");
+    pub(in crate::images) const KEYCLOAK: &str = include_str!("../../../../fixtures/images/keycloak.toml");
 
     #[test]
-    fn the_recipes_at_hand_are_recipes() {
-        for text in [OPA, TOXIPROXY, NODE] {
-            Recipe::parse(text).unwrap();
+    fn the_recipes_at_hand_are_recipes_and_each_has_its_files_name() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/images");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "toml") {
+                let recipe = Recipe::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+                assert_eq!(Some(recipe.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
+                names.push(recipe.name);
+            }
         }
+        assert!(names.len() > 8, "{names:?}");
     }
 
     #[test]
@@ -170,30 +216,21 @@ mod tests {
         assert_ne!(opa.tag(b"content"), tag);
         let newer = OPA.replace("@v1.", "@v2.");
         assert_ne!(Recipe::parse(&newer).unwrap().tag(&[]), tag);
+        let keycloak = Recipe::parse(KEYCLOAK).unwrap();
+        let mut other = keycloak.clone();
+        other.run.push("true".into());
+        assert_ne!(other.tag(&[]), keycloak.tag(&[]));
     }
 
     #[test]
-    fn what_no_image_can_be_made_of_is_refused_with_how_it_should_be() {
-        for (from, to, said) in [
-            ("name = \"opa\"", "name = \"Opa\"", "lower-case"),
-            (":1.22.0-static", "", "pinned by a tag"),
-            (":1.22.0-static", ":latest", "pinned by a tag"),
-            ("[\"/opa\"]", "[\"opa\"]", "absolute path"),
-            ("[\"/opa\"]", "[]", "absolute path"),
-            ("@v1.22.0", "", "must end in its version"),
-            ("binary = \"opa\"", "binary = \"../opa\"", "file name"),
-            ("binary =", "binaries =", "unknown field `binaries`"),
-        ] {
-            let text = OPA.replace(from, to);
-            assert_ne!(text, OPA, "{from}");
-            let error = Recipe::parse(&text).unwrap_err().to_string();
-            assert!(error.contains(said), "{to}: {error}");
-        }
-    }
-
-    #[test]
-    fn the_dockerfile_holds_the_program_and_nothing_of_a_distribution() {
-        let file = Recipe::parse(OPA).unwrap().dockerfile("l");
-        assert_eq!(file, "FROM scratch\nCOPY rootfs/ /\nLABEL l=opa\nENTRYPOINT [\"/opa\"]\n");
+    fn an_upstream_image_is_used_as_it_is_unless_the_recipe_adds_to_it() {
+        let opa = Recipe::parse(OPA).unwrap();
+        assert_eq!(opa.adapted(), opa.upstream);
+        let keycloak = Recipe::parse(KEYCLOAK).unwrap();
+        let adapted = keycloak.adapted().unwrap();
+        assert!(adapted.starts_with("harness-keycloak:") && adapted != keycloak.tag(&[]), "{adapted}");
+        let newer = Recipe { upstream: Some("registry.example/keycloak:27".into()), ..keycloak.clone() };
+        assert_ne!(newer.adapted(), keycloak.adapted());
+        assert_eq!(Recipe { upstream: None, ..keycloak }.adapted(), None);
     }
 }
