@@ -85,8 +85,12 @@ impl Kit {
             Authz::new(coalition.policy_data()).map_err(|error| KitError::Policies(error.to_string()))?;
         let mut issuers = BTreeMap::new();
         for tenant in coalition.tenants().iter().filter(|tenant| tenant.trusted) {
-            let issuer =
-                TrustedIssuer { issuer: tenant.issuer(), tenant: tenant.name.to_owned(), keys_url: None };
+            let issuer = TrustedIssuer {
+                issuer: tenant.issuer(),
+                tenant: tenant.name.to_owned(),
+                keys_url: None,
+                claim_map: None,
+            };
             issuers.insert(issuer.issuer.clone(), (issuer, serde_json::from_value(tenant.jwks())?));
         }
         // Files hold no objects.

@@ -64,3 +64,4 @@ pub use node::{Node, NodeError};
 pub use ports::Ports;
 pub use serve::serve;
 pub use settings::Settings;
+pub use token::{Attribute, ClaimMap, ClaimMapError};

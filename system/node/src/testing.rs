@@ -27,7 +27,7 @@ use crate::ports::{
     Audit, DecisionKey, DecisionStore, EngineError, EventSink, IdentityProvider, IssuerRegistry,
     PolicyEngine, Probe, ProbeError, ResourceStore, SealingKey, StoreError, StoredResource, TrustedIssuer,
 };
-use crate::{Dependency, Node, Ports, Settings};
+use crate::{ClaimMap, Dependency, Node, Ports, Settings};
 
 /// When the tests' wall clock starts, seconds since the Unix epoch.
 pub(crate) const EPOCH: i64 = 1_750_000_000;
@@ -215,14 +215,12 @@ impl PolicyEngine for FakeEngine {
 #[derive(Default)]
 pub(crate) struct FakeIssuers {
     pub(crate) trusted: Mutex<BTreeMap<String, JwkSet>>,
+    pub(crate) claim_map: Mutex<Option<Arc<ClaimMap>>>,
     pub(crate) unreadable: Mutex<bool>,
+    pub(crate) without_keys: Mutex<bool>,
     pub(crate) entries_read: AtomicUsize,
     pub(crate) keys_read: AtomicUsize,
     pub(crate) lists_read: AtomicUsize,
-}
-
-fn trusted(issuer: &str) -> TrustedIssuer {
-    TrustedIssuer { issuer: issuer.to_owned(), tenant: "USA".to_owned(), keys_url: None }
 }
 
 impl FakeIssuers {
@@ -235,6 +233,15 @@ impl FakeIssuers {
         *self.unreadable.lock() = !readable;
     }
 
+    pub(crate) fn keys_away(&self, away: bool) {
+        *self.without_keys.lock() = away;
+    }
+
+    fn entry(&self, issuer: &str) -> TrustedIssuer {
+        let claim_map = self.claim_map.lock().clone();
+        TrustedIssuer { issuer: issuer.to_owned(), tenant: "USA".to_owned(), keys_url: None, claim_map }
+    }
+
     fn read<T>(&self, value: T) -> Result<T, StoreError> {
         if *self.unreadable.lock() { Err(StoreError("unreadable".to_owned())) } else { Ok(value) }
     }
@@ -245,12 +252,12 @@ impl IssuerRegistry for FakeIssuers {
     async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
         self.entries_read.fetch_add(1, Ordering::Relaxed);
         let known = self.trusted.lock().contains_key(issuer);
-        self.read(known.then(|| trusted(issuer)))
+        self.read(known.then(|| self.entry(issuer)))
     }
 
     async fn all(&self) -> Result<Vec<TrustedIssuer>, StoreError> {
         self.lists_read.fetch_add(1, Ordering::Relaxed);
-        let all = self.trusted.lock().keys().map(|issuer| trusted(issuer)).collect();
+        let all = self.trusted.lock().keys().map(|issuer| self.entry(issuer)).collect();
         self.read(all)
     }
 }
@@ -259,6 +266,9 @@ impl IssuerRegistry for FakeIssuers {
 impl IdentityProvider for FakeIssuers {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
         self.keys_read.fetch_add(1, Ordering::Relaxed);
+        if *self.without_keys.lock() {
+            return Err(StoreError("away".to_owned()));
+        }
         let keys = self.trusted.lock().get(&issuer.issuer).cloned();
         self.read(keys.unwrap_or(JwkSet { keys: vec![] }))
     }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jsonwebtoken::jwk::JwkSet;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 use super::FileError;
 use crate::ports::{IdentityProvider, IssuerRegistry, StoreError, TrustedIssuer};
+use crate::token::ClaimMap;
 
 /// A file of trusted issuers. A change of the file is seen when the node next reads an issuer's entry.
 #[derive(Clone, Debug)]
@@ -26,11 +28,14 @@ struct Entry {
     issuer: String,
     tenant: String,
     jwks: JwkSet,
+    #[serde(default, rename = "claimMap")]
+    claim_map: Option<ClaimMap>,
 }
 
 impl Entry {
     fn trusted(self) -> TrustedIssuer {
-        TrustedIssuer { issuer: self.issuer, tenant: self.tenant, keys_url: None }
+        let Self { issuer, tenant, jwks: _, claim_map } = self;
+        TrustedIssuer { issuer, tenant, keys_url: None, claim_map: claim_map.map(Arc::new) }
     }
 }
 

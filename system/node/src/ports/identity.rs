@@ -1,9 +1,12 @@
 //! Whose tokens the node believes.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jsonwebtoken::jwk::JwkSet;
 
 use super::StoreError;
+use crate::token::ClaimMap;
 
 /// An issuer whose tokens are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct TrustedIssuer {
     pub tenant: String,
     /// Where its keys are read; `None`: where its discovery document says.
     pub keys_url: Option<String>,
+    /// What its claims mean; `None`: what they say.
+    pub claim_map: Option<Arc<ClaimMap>>,
 }
 
 /// The set of trusted issuers.

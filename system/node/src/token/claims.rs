@@ -1,37 +1,48 @@
 //! The claims a token makes, read strictly.
 
 use dive_authz::{Acr, Subject};
-use jsonwebtoken::dangerous::insecure_decode_claims;
-use parking_lot::Mutex;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
+use serde_json::Value;
 
-use super::issuers::VouchingKey;
-use super::{TokenError, VerifiedToken};
+use super::claim_map::ClaimMap;
+use super::json::Object;
+use super::{TokenError, VerifiedToken, Vouched};
+
+/// The longest text, bytes, and the longest list that is no mistake.
+const LONGEST_TEXT: usize = 512;
+const LONGEST_LIST: usize = 64;
 
 /// What is read of a token. Claims of other names are not looked at; a claim of the wrong type refuses the
 /// token: a string where a list belongs is no list.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Claims {
-    iss: String,
+struct Claims {
+    iss: Text,
     exp: Seconds,
     iat: Seconds,
     #[serde(default)]
     nbf: Option<Seconds>,
+    /// A token that cannot be named cannot be revoked.
+    jti: Text,
+    #[serde(default)]
+    typ: Option<Text>,
     #[serde(rename = "uniqueID", default)]
-    unique_id: Option<String>,
+    unique_id: Option<Text>,
     #[serde(default)]
-    clearance: Option<String>,
+    clearance: Option<Text>,
     #[serde(default)]
-    clearance_original: Option<String>,
+    clearance_original: Option<Text>,
     #[serde(default)]
-    clearance_country: Option<String>,
+    clearance_country: Option<Text>,
     #[serde(default)]
-    country_of_affiliation: Option<String>,
+    country_of_affiliation: Option<Text>,
     #[serde(rename = "acpCOI", default)]
-    acp_coi: Option<Vec<String>>,
+    acp_coi: Option<List>,
     #[serde(default)]
-    organization_type: Option<String>,
+    organization_type: Option<Text>,
+    #[serde(default)]
+    roles: Option<List>,
     #[serde(rename = "auth_time", default)]
     auth_time: Option<i64>,
     #[serde(rename = "mfa_used", default)]
@@ -39,7 +50,32 @@ pub(super) struct Claims {
     #[serde(default)]
     acr: Option<Acr>,
     #[serde(default)]
-    amr: Option<Vec<String>>,
+    amr: Option<List>,
+}
+
+/// A text of bearable length.
+#[derive(Debug)]
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() > LONGEST_TEXT { Err(D::Error::custom("a text is too long")) } else { Ok(Self(text)) }
+    }
+}
+
+/// A list of them.
+#[derive(Debug)]
+struct List(Vec<String>);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts = Vec::<Text>::deserialize(deserializer)?;
+        if texts.len() > LONGEST_LIST {
+            return Err(D::Error::custom("a list is too long"));
+        }
+        Ok(Self(texts.into_iter().map(|text| text.0).collect()))
+    }
 }
 
 /// A NumericDate (RFC 7519): seconds since the Unix epoch, perhaps with a fraction.
@@ -62,44 +98,52 @@ impl TryFrom<serde_json::Number> for Seconds {
     }
 }
 
+/// What a token that `vouched` stands for says, in this house's words.
+pub(super) fn read(
+    claims: Object,
+    map: Option<&ClaimMap>,
+    vouched: Vouched,
+) -> Result<VerifiedToken, TokenError> {
+    let Object(mut claims) = claims;
+    if let Some(map) = map {
+        map.apply(&mut claims).map_err(|_| TokenError::Unmapped)?;
+    }
+    let claims = Claims::deserialize(Value::Object(claims)).map_err(|_| TokenError::Claims)?;
+    claims.into_verified(vouched)
+}
+
 impl Claims {
-    pub(super) fn into_verified(self, kid: &str, vouching: VouchingKey) -> Result<VerifiedToken, TokenError> {
-        // A token cannot be good before it was made.
-        let not_before = self.nbf.map_or(self.iat.0, |nbf| nbf.0.max(self.iat.0));
-        if self.exp.0 <= self.iat.0 {
+    fn into_verified(self, vouched: Vouched) -> Result<VerifiedToken, TokenError> {
+        // An issuer signs other things than access tokens with the same key, and says so.
+        let for_access = self.typ.is_none_or(|Text(kind)| kind.eq_ignore_ascii_case("Bearer"));
+        if !for_access || self.exp.0 <= self.iat.0 || self.jti.0.is_empty() {
             return Err(TokenError::Claims);
         }
+        let text = |text: Option<Text>| text.map(|text| text.0);
+        let list = |list: Option<List>| list.map(|list| list.0);
         Ok(VerifiedToken {
             subject: Subject {
                 authenticated: true,
-                unique_id: self.unique_id,
-                clearance: self.clearance,
-                clearance_original: self.clearance_original,
-                clearance_country: self.clearance_country,
-                country_of_affiliation: self.country_of_affiliation,
-                acp_coi: self.acp_coi.unwrap_or_default(),
-                organization_type: self.organization_type,
-                issuer: Some(self.iss),
+                unique_id: text(self.unique_id),
+                clearance: text(self.clearance),
+                clearance_original: text(self.clearance_original),
+                clearance_country: text(self.clearance_country),
+                country_of_affiliation: text(self.country_of_affiliation),
+                acp_coi: list(self.acp_coi).unwrap_or_default(),
+                organization_type: text(self.organization_type),
+                issuer: Some(self.iss.0),
                 auth_time: self.auth_time,
                 mfa_used: self.mfa_used,
             },
             acr: self.acr,
-            amr: self.amr,
+            amr: list(self.amr),
+            jti: self.jti.0,
+            roles: list(self.roles).unwrap_or_default(),
+            issued: self.iat.0,
             expires: self.exp.0,
-            not_before,
-            kid: kid.to_owned(),
-            key: vouching.key,
-            vouched_until: Mutex::new(vouching.until),
+            // A token cannot be good before it was made.
+            not_before: self.nbf.map_or(self.iat.0, |nbf| nbf.0.max(self.iat.0)),
+            vouched,
         })
     }
-}
-
-/// The issuer a token names, before anything vouches for it. Good for nothing but finding the key.
-pub(super) fn unverified_issuer(token: &str) -> Result<String, TokenError> {
-    #[derive(Deserialize)]
-    struct Issuer {
-        iss: String,
-    }
-    let Issuer { iss } = insecure_decode_claims(token).map_err(|_| TokenError::Claims)?;
-    Ok(iss)
 }

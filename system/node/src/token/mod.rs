@@ -1,13 +1,26 @@
 //! From a bearer token to the subject it speaks of.
 //!
+//! ```text
+//!  token ─► compact ─► issuers ─► signature ─► claim_map ─► claims ─► times ─► VerifiedToken
+//!              │          │ entry, keys: read once for all who wait (flights)
+//!              json       └─► IssuerRegistry, IdentityProvider
+//! ```
+//!
 //! Only RS256, only issuers of the trusted set, only keys of that issuer. A token is either verified whole
 //! or refused; nothing of a refused token is used, kept or logged. Verified tokens are remembered by their
 //! *whole* text, never past their expiry, never past the freshness of the issuer's entry and keys.
 
+mod claim_map;
 mod claims;
+mod compact;
+mod flights;
 mod issuers;
+mod json;
+mod keys;
 mod verified;
 
+#[cfg(test)]
+mod attacks;
 #[cfg(test)]
 mod tests;
 
@@ -15,16 +28,17 @@ use std::sync::Arc;
 
 use dive_authz::{Acr, Subject};
 use dive_runtime::{Monotonic, Runtime};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::DecodingKey;
 use parking_lot::Mutex;
 
-use claims::Claims;
-use issuers::Issuers;
+pub use claim_map::{Attribute, ClaimMap, ClaimMapError};
+use compact::Compact;
+use issuers::{Issuers, Voucher};
 use verified::VerifiedTokens;
 
 use crate::clock::epoch_seconds;
 use crate::events::Events;
-use crate::ports::{IdentityProvider, IssuerRegistry};
+use crate::ports::{IdentityProvider, IssuerRegistry, TrustedIssuer};
 use crate::settings::TokenSettings;
 
 /// What a verified token says.
@@ -32,13 +46,25 @@ pub(crate) struct VerifiedToken {
     pub(crate) subject: Subject,
     pub(crate) acr: Option<Acr>,
     pub(crate) amr: Option<Vec<String>>,
-    expires: i64,
+    /// Its own name, by which it can be revoked. Never empty.
+    pub(crate) jti: String,
+    /// What its subject may do beside reading and writing, as the issuer says.
+    pub(crate) roles: Vec<String>,
+    /// When it was issued, seconds since the Unix epoch.
+    pub(crate) issued: i64,
+    /// When it expires, seconds since the Unix epoch, without skew.
+    pub(crate) expires: i64,
     not_before: i64,
+    vouched: Vouched,
+}
+
+/// Who stands for a token.
+struct Vouched {
     kid: String,
-    /// The key that vouches for it.
     key: Arc<DecodingKey>,
-    /// Until when the issuer's entry and that key are fresh.
-    vouched_until: Mutex<Monotonic>,
+    entry: Arc<TrustedIssuer>,
+    /// Until when entry and key are fresh.
+    until: Mutex<Monotonic>,
 }
 
 /// Why a token was refused. Never holds any part of it.
@@ -62,6 +88,8 @@ pub(crate) enum TokenError {
     Signature,
     #[error("the token's claims are missing or of the wrong type")]
     Claims,
+    #[error("the token's claims cannot be mapped")]
+    Unmapped,
     #[error("the token has expired")]
     Expired,
     #[error("the token is not valid yet")]
@@ -74,7 +102,6 @@ pub(crate) struct Verifier {
     runtime: Arc<dyn Runtime>,
     issuers: Issuers,
     verified: VerifiedTokens,
-    signature_only: Validation,
 }
 
 impl Verifier {
@@ -85,17 +112,11 @@ impl Verifier {
         runtime: Arc<dyn Runtime>,
         events: Arc<Events>,
     ) -> Self {
-        // The library would ask the machine's clock; times are compared below, with the runtime's.
-        let mut signature_only = Validation::new(Algorithm::RS256);
-        signature_only.validate_exp = false;
-        signature_only.validate_aud = false;
-        signature_only.required_spec_claims.clear();
         Self {
             settings: settings.clone(),
             issuers: Issuers::new(settings, registry, identity, Arc::clone(&runtime)),
             verified: VerifiedTokens::new(settings.cache_entries, events),
             runtime,
-            signature_only,
         }
     }
 
@@ -107,10 +128,11 @@ impl Verifier {
         if token.len() > self.settings.max_bytes {
             return Err(TokenError::TooLong);
         }
-        if let Some(verified) = self.verified.get(token)
-            && self.still_vouched_for(&verified).await?
-        {
-            return self.in_time(&verified).map(|()| verified);
+        if let Some(verified) = self.verified.get(token) {
+            if self.still_vouched_for(&verified).await? {
+                return self.in_time(&verified).map(|()| verified);
+            }
+            self.verified.forget(token);
         }
         let verified = Arc::new(self.verify_anew(token).await?);
         self.in_time(&verified)?;
@@ -118,38 +140,35 @@ impl Verifier {
         Ok(verified)
     }
 
-    /// Whether the key that verified it is still one of its issuer's, and the issuer still trusted.
+    /// Whether the issuer is still trusted as it was, and the key that verified it still one of its keys.
     async fn still_vouched_for(&self, token: &VerifiedToken) -> Result<bool, TokenError> {
-        if self.runtime.now() < *token.vouched_until.lock() {
+        let vouched = &token.vouched;
+        if self.runtime.now() < *vouched.until.lock() {
             return Ok(true);
         }
-        let issuer = token.subject.issuer.as_deref().unwrap_or_default();
-        let vouching = self.issuers.key(issuer, &token.kid).await?;
-        *token.vouched_until.lock() = vouching.until;
-        Ok(Arc::ptr_eq(&vouching.key, &token.key))
+        let voucher = self.issuers.key(&vouched.entry.issuer, &vouched.kid).await?;
+        let same = Arc::ptr_eq(&voucher.key, &vouched.key) && Arc::ptr_eq(&voucher.entry, &vouched.entry);
+        if same {
+            *vouched.until.lock() = voucher.until;
+        }
+        Ok(same)
     }
 
     async fn verify_anew(&self, token: &str) -> Result<VerifiedToken, TokenError> {
-        let header = decode_header(token).map_err(|error| match error.kind() {
-            // The library knows no algorithm `none` and fails to read a header that names it.
-            jsonwebtoken::errors::ErrorKind::Json(_) => TokenError::Algorithm,
-            _ => TokenError::Malformed,
-        })?;
-        if header.alg != Algorithm::RS256 {
-            return Err(TokenError::Algorithm);
-        }
-        let kid = header.kid.as_deref().ok_or(TokenError::NoKeyId)?;
+        let token = Compact::read(token)?;
         // Whose key to look for stands in the part that the key will vouch for.
-        let issuer = claims::unverified_issuer(token)?;
-        let vouching = self.issuers.key(&issuer, kid).await?;
-        let claims: Claims = decode(token, &vouching.key, &self.signature_only)
-            .map_err(|error| match error.kind() {
-                jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenError::Signature,
-                jsonwebtoken::errors::ErrorKind::InvalidAlgorithm => TokenError::Algorithm,
-                _ => TokenError::Claims,
-            })?
-            .claims;
-        claims.into_verified(kid, vouching)
+        let Compact { issuer, kid, .. } = &token;
+        let voucher = self.issuers.key(issuer, kid).await?;
+        let voucher = if token.is_signed_with(&voucher.key) {
+            voucher
+        } else {
+            let instead = self.issuers.key_instead(issuer, kid, &voucher).await;
+            instead.filter(|voucher| token.is_signed_with(&voucher.key)).ok_or(TokenError::Signature)?
+        };
+        let Voucher { key, entry, until } = voucher;
+        let map = entry.claim_map.clone();
+        let vouched = Vouched { kid: token.kid, key, entry, until: Mutex::new(until) };
+        claims::read(token.claims, map.as_deref(), vouched)
     }
 
     fn in_time(&self, token: &VerifiedToken) -> Result<(), TokenError> {

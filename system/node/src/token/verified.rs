@@ -30,6 +30,16 @@ impl VerifiedTokens {
         verified
     }
 
+    /// Forgets what this very token said.
+    pub(super) fn forget(&self, token: &str) {
+        let mut tokens = self.tokens.lock();
+        if tokens.pop(token).is_some() {
+            let size = tokens.len();
+            drop(tokens);
+            self.events.emit(&NodeEvent::CacheSized { cache: Cache::Token, size, evicted: 0 });
+        }
+    }
+
     pub(super) fn put(&self, token: &str, verified: &Arc<VerifiedToken>) {
         let mut tokens = self.tokens.lock();
         let full = tokens.len() >= self.capacity;
