@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::link::{Answer, Command, RedisLink, command, millis_down, scanned};
+use super::link::{Answer, Command, RedisLink, Scanned, command, millis_down};
 use crate::ports::{DecisionKey, DecisionStore, StoreError};
 
 /// How many keys one step of a scan looks at.
@@ -63,7 +63,7 @@ impl DecisionStore for RedisDecisions {
         for _ in 0..STEPS {
             let Some(from) = cursor else { return Ok(()) };
             let step = command([b"SCAN", &from, b"MATCH", pattern.as_bytes(), b"COUNT", STEP]);
-            let (next, keys) = scanned(self.0.pipeline(&[step]).await?.pop())?;
+            let Scanned { keys, next } = Scanned::read(self.0.pipeline(&[step]).await?.pop())?;
             if !keys.is_empty() {
                 let gone: Command = std::iter::once(b"DEL".to_vec()).chain(keys).collect();
                 match self.0.pipeline(&[gone]).await?.pop() {

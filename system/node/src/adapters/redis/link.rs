@@ -93,11 +93,23 @@ pub(super) fn millis_up(span: Duration) -> i64 {
     i64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
 
-/// All keys after `cursor` in one step of a scan, and the cursor to go on from; `None` when that was all.
-pub(super) fn scanned(answer: Option<Answer>) -> Result<(Option<Vec<u8>>, Vec<Vec<u8>>), StoreError> {
-    let what_came = format!("no answer to SCAN: {answer:?}");
-    let Some(Answer::Array(parts)) = answer else { return Err(StoreError(what_came)) };
-    let [Answer::Bytes(cursor), Answer::Array(keys)] = &parts[..] else { return Err(StoreError(what_came)) };
-    let keys = keys.iter().filter_map(|key| key.bytes().map(<[u8]>::to_vec)).collect();
-    Ok(((cursor != b"0").then(|| cursor.clone()), keys))
+/// One step of a scan.
+pub(super) struct Scanned {
+    /// The keys that came.
+    pub(super) keys: Vec<Vec<u8>>,
+    /// The cursor to go on from; `None`: that was all.
+    pub(super) next: Option<Vec<u8>>,
+}
+
+impl Scanned {
+    /// Reads the answer to SCAN.
+    pub(super) fn read(answer: Option<Answer>) -> Result<Self, StoreError> {
+        if let Some(Answer::Array(parts)) = &answer
+            && let [Answer::Bytes(cursor), Answer::Array(keys)] = &parts[..]
+        {
+            let keys = keys.iter().filter_map(|key| key.bytes().map(<[u8]>::to_vec)).collect();
+            return Ok(Self { keys, next: (cursor != b"0").then(|| cursor.clone()) });
+        }
+        Err(StoreError(format!("no answer to SCAN: {answer:?}")))
+    }
 }

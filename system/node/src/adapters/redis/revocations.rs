@@ -20,7 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dive_runtime::{Runtime, Wall};
 
-use super::link::{Answer, Command, RedisLink, Subscription, command, millis_up, scanned};
+use super::link::{Answer, Command, RedisLink, Scanned, Subscription, command, millis_up};
 use crate::ports::{Revocation, RevocationFeed, RevocationStore, StoreError};
 
 const TOKEN: &[u8] = b"blacklist:";
@@ -135,7 +135,7 @@ impl RevocationStore for RedisRevocations {
         let mut cursor = b"0".to_vec();
         loop {
             let step = command([b"SCAN", &cursor, b"COUNT", STEP]);
-            let (next, keys) = scanned(self.link.pipeline(&[step]).await?.pop())?;
+            let Scanned { keys, next } = Scanned::read(self.link.pipeline(&[step]).await?.pop())?;
             for revocation in self.read(&keys).await? {
                 found.insert(identity(&revocation), revocation);
             }

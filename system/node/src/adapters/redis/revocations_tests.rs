@@ -226,6 +226,40 @@ async fn a_redis_that_does_not_answer_costs_no_more_than_the_timeout() {
 }
 
 #[tokio::test]
+async fn a_connection_that_fell_silent_is_not_waited_for_once_there_is_a_way_again() {
+    let arm = Arm::stand_in((Ipv4Addr::LOCALHOST, 0).into()).await;
+    let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let link = client(door.local_addr().unwrap(), Duration::from_millis(100));
+    let silent = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let (is_silent, at) = (Arc::clone(&silent), arm.at);
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut socket, _)) = door.accept().await {
+            if is_silent.load(std::sync::atomic::Ordering::SeqCst) {
+                // For ever: a black hole does not tell that it has healed.
+                held.push(socket);
+            } else {
+                tokio::spawn(async move {
+                    let mut redis = tokio::net::TcpStream::connect(at).await.unwrap();
+                    tokio::io::copy_bidirectional(&mut socket, &mut redis).await.unwrap_or_default();
+                });
+            }
+        }
+    });
+    let store = revocations(link);
+    for _ in 0..3 {
+        assert!(store.put(&token("a", 100)).await.is_err());
+    }
+    silent.store(false, std::sync::atomic::Ordering::SeqCst);
+    let mut tries = 0;
+    while store.put(&token("b", 100)).await.is_err() {
+        tries += 1;
+        assert!(tries < 20, "it goes on waiting for the silent connection");
+    }
+    assert_eq!(store.all().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn nothing_of_the_url_is_told() {
     let arm = Arm::stand_in((Ipv4Addr::LOCALHOST, 0).into()).await;
     let mut settings = crate::Settings::default().redis.clone();
