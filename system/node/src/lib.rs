@@ -52,6 +52,7 @@ mod resources;
 pub mod revocation;
 pub mod serve;
 pub mod settings;
+mod shipper;
 #[cfg(test)]
 mod testing;
 mod token;

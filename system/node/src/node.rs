@@ -20,9 +20,11 @@ use crate::idps::Idps;
 use crate::ids::Sequence;
 use crate::metrics::Metrics;
 use crate::poller::{EngineProbe, Poller, Watch};
-use crate::ports::{Ports, Probe, ProcessStats};
+use crate::ports::{Ports, Probe, ProcessStats, Revocation};
 use crate::resources::Resources;
+use crate::revocation::Revocations;
 use crate::settings::Settings;
+use crate::shipper::Shipper;
 use crate::token::Verifier;
 
 /// Why a node could not be put together.
@@ -54,6 +56,7 @@ pub(crate) struct Parts {
     pub(crate) request_ids: RequestIds,
     pub(crate) process: Option<Arc<dyn ProcessStats>>,
     pub(crate) started: Monotonic,
+    shipper: Option<Arc<Shipper>>,
     probes: BTreeMap<Dependency, Arc<dyn Probe>>,
 }
 
@@ -71,10 +74,13 @@ impl Node {
             resources,
             audit,
             events: sink,
+            revocations,
             decisions,
             sealing_key,
+            shipping,
             mut probes,
             breakers,
+            connections,
             process,
             ..
         } = ports;
@@ -85,7 +91,10 @@ impl Node {
 
         let guarded: Vec<Dependency> =
             probes.keys().copied().filter(|dependency| settings.breakers.contains_key(dependency)).collect();
-        let metrics = Metrics::new(app, &settings.node, &guarded).watching(probes.keys().copied());
+        let metrics = Metrics::new(app, &settings.node, &guarded)
+            .watching(probes.keys().copied())
+            .of_connections(connections)
+            .of_process(process.clone(), &runtime);
         let events = Arc::new(Events { metrics, sink });
         let circuit = |dependency: Dependency| {
             let name = dependency.name();
@@ -122,10 +131,26 @@ impl Node {
         let idps = Idps::new(issuers.clone(), settings.token.trust_ttl, Arc::clone(&runtime));
         let verifier =
             Verifier::new(&settings.token, issuers, identity, Arc::clone(&runtime), Arc::clone(&events));
+        let shipper = shipping.map(|shipping| {
+            let path = path(Dependency::Mongodb, settings.audit.timeout);
+            Arc::new(Shipper::new(shipping, &settings.audit, path))
+        });
+        let revocations = revocations.map(|store| {
+            let decisions = Arc::clone(&decisions);
+            let on_news = Box::new(move |news: &Revocation| match news {
+                Revocation::User { unique_id, .. } => decisions.forget(unique_id),
+                // Whose it is, is not known; it is refused before any decision is looked for.
+                Revocation::Token { .. } => {}
+            });
+            Arc::new(Revocations::new(store, &settings.revocation, Arc::clone(&runtime), on_news))
+        });
         let resources_path = path(Dependency::Mongodb, settings.resources.timeout);
         let enforcement = Enforcement {
             tenant: Arc::clone(&settings.node.tenant),
             verifier,
+            revocations,
+            revocation_hold: settings.revocation.hold,
+            skew: settings.token.skew,
             resources: Resources::new(resources, settings.resources.clone(), resources_path),
             decisions,
             engine,
@@ -152,6 +177,7 @@ impl Node {
             enforcement,
             idps,
             process,
+            shipper,
             probes,
         };
         Ok(Self { parts: Arc::new(parts) })
@@ -170,6 +196,14 @@ impl Node {
     pub fn start(&self) {
         let parts = &self.parts;
         parts.enforcement.decisions.start();
+        if let Some(revocations) = &parts.enforcement.revocations {
+            let revocations = Arc::clone(revocations);
+            parts.runtime.spawn("revocations", Box::pin(async move { revocations.follow().await }));
+        }
+        if let Some(shipper) = &parts.shipper {
+            let shipper = Arc::clone(shipper);
+            parts.runtime.spawn("audit shipper", Box::pin(async move { shipper.run().await }));
+        }
         for (dependency, probe) in &parts.probes {
             let decisions = || Arc::clone(&parts.enforcement.decisions);
             let watch = match dependency {

@@ -1,16 +1,13 @@
 //! What the periodic check alone achieves: there is no traffic in these tests.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dive_resilience::{Cause, State};
 use dive_runtime::{Monotonic, Runtime as _};
-use parking_lot::Mutex;
 
-use super::*;
 use crate::dependency::Dependency;
 use crate::settings::Settings;
-use crate::testing::{Manner, World};
+use crate::testing::{Manner, Switch, World};
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -153,23 +150,13 @@ async fn in_quiet_times_nothing_moves() {
     );
 }
 
-/// A dependency that can be switched off.
-struct Switch(Mutex<bool>);
-
-#[async_trait]
-impl Probe for Switch {
-    async fn check(&self) -> Result<(), ProbeError> {
-        if *self.0.lock() { Ok(()) } else { Err(ProbeError("switched off".to_owned())) }
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn every_dependency_has_its_own_circuit_and_weight() {
     for dependency in Dependency::ALL {
         if dependency == Dependency::Opa {
             continue;
         }
-        let switch = Arc::new(Switch(Mutex::new(true)));
+        let switch = Switch::on();
         let world = World::with(&Settings::default(), |ports| {
             ports.probes.insert(dependency, switch.clone());
         });

@@ -25,7 +25,8 @@ use crate::audit::AuditEntry;
 use crate::event::NodeEvent;
 use crate::ports::{
     Audit, DecisionKey, DecisionStore, EngineError, EventSink, IdentityProvider, IssuerRegistry,
-    PolicyEngine, Probe, ProbeError, ResourceStore, SealingKey, StoreError, StoredResource, TrustedIssuer,
+    PolicyEngine, Probe, ProbeError, ResourceStore, Revocation, RevocationFeed, RevocationStore, SealingKey,
+    StoreError, StoredResource, TrustedIssuer,
 };
 use crate::{ClaimMap, Dependency, Node, Ports, Settings};
 
@@ -402,6 +403,63 @@ impl Probe for FakeDecisions {
     }
 }
 
+/// Revocations that nodes share; nothing is published, so that nodes learn by reading. And its probe.
+#[derive(Default)]
+pub(crate) struct FakeRevocations {
+    pub(crate) held: Mutex<Vec<Revocation>>,
+    pub(crate) away: Mutex<bool>,
+}
+
+impl FakeRevocations {
+    fn reach(&self) -> Result<(), StoreError> {
+        if *self.away.lock() { Err(StoreError("away".to_owned())) } else { Ok(()) }
+    }
+}
+
+struct Silence;
+
+#[async_trait]
+impl RevocationFeed for Silence {
+    async fn next(&mut self) -> Result<Revocation, StoreError> {
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl RevocationStore for FakeRevocations {
+    async fn put(&self, revocation: &Revocation) -> Result<(), StoreError> {
+        self.reach()?;
+        self.held.lock().push(revocation.clone());
+        Ok(())
+    }
+
+    async fn all(&self) -> Result<Vec<Revocation>, StoreError> {
+        self.reach()?;
+        Ok(self.held.lock().clone())
+    }
+
+    async fn feed(&self) -> Result<Box<dyn RevocationFeed>, StoreError> {
+        self.reach()?;
+        Ok(Box::new(Silence))
+    }
+}
+
+/// A dependency that can be switched off.
+pub(crate) struct Switch(pub(crate) Mutex<bool>);
+
+impl Switch {
+    pub(crate) fn on() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(true)))
+    }
+}
+
+#[async_trait]
+impl Probe for Switch {
+    async fn check(&self) -> Result<(), ProbeError> {
+        if *self.0.lock() { Ok(()) } else { Err(ProbeError("switched off".to_owned())) }
+    }
+}
+
 /// Everything that happened, as debug text, and the breakers' moves as they are.
 #[derive(Default)]
 pub(crate) struct Recorded {
@@ -528,6 +586,14 @@ impl World {
         let response = self.node.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         response.into_body().collect().await.unwrap().to_bytes().to_vec()
+    }
+
+    /// Sends `body` as JSON with a token.
+    pub(crate) async fn post(&self, token: &str, path: &str, body: &Value) -> Answer {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
     /// Asks to read `resource` with `token`.

@@ -1,6 +1,7 @@
 //! The ports' implementations for a process: HTTP, files, logs.
 
 mod audit_file;
+mod audit_reader;
 mod issuers_file;
 mod log_events;
 mod opa;
@@ -9,6 +10,7 @@ pub mod redis;
 mod resources_file;
 
 pub use audit_file::{AuditFile, AuditLine, read_audit};
+pub use audit_reader::AuditReader;
 pub use issuers_file::IssuersFile;
 pub use log_events::LogEvents;
 pub use opa::{Opa, OpaError};

@@ -9,6 +9,7 @@
 //! Every outcome is put on the audit trail exactly once, before it is answered; what cannot be put there
 //! is not let through. There is one place that asks the engine and no other way to an allow.
 
+mod revoke;
 mod search;
 mod trail;
 mod verdict;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use dive_authz::{Action, Context, Decision, Input, Reason, Resource};
 use dive_runtime::{Monotonic, Runtime};
 
+pub(crate) use revoke::{NotRevoked, Revoke, Target};
 pub(crate) use search::{Page, Search};
 pub(crate) use trail::{Outcome, Trail};
 pub use verdict::Ask;
@@ -32,12 +34,19 @@ use crate::event::{Decided, NodeEvent};
 use crate::events::Events;
 use crate::ports::{EngineError, PolicyEngine, StoredResource};
 use crate::resources::{KnownResource, Payload, Resources, Unread};
+use crate::revocation::Revocations;
 use crate::token::{VerifiedToken, Verifier};
 
 /// The enforcement point.
 pub(crate) struct Enforcement {
     pub(crate) tenant: Arc<str>,
     pub(crate) verifier: Verifier,
+    /// Where revocations are kept; `None`: nothing can be revoked.
+    pub(crate) revocations: Option<Arc<Revocations>>,
+    /// How long a revocation is kept, at most.
+    pub(crate) revocation_hold: Duration,
+    /// How far the issuers' clocks may be off.
+    pub(crate) skew: Duration,
     pub(crate) resources: Resources,
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) engine: Arc<dyn PolicyEngine>,
@@ -115,7 +124,17 @@ impl Enforcement {
 
     /// Who brings `token`, if it is to be believed and was not revoked.
     pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<VerifiedToken>, Unauthenticated> {
-        Ok(self.verifier.verify(token).await?)
+        let token = self.verifier.verify(token).await?;
+        let Some(revocations) = &self.revocations else { return Ok(token) };
+        let life = u64::try_from(token.expires.saturating_sub(token.issued)).unwrap_or(0);
+        if Duration::from_secs(life) + self.skew > self.revocation_hold {
+            return Err(Unauthenticated::TooLongLived);
+        }
+        let user = token.subject.unique_id.as_deref().unwrap_or_default();
+        match revocations.refuses(Some(&token.jti), user, token.issued) {
+            None => Ok(token),
+            Some(_) => Err(Unauthenticated::Revoked),
+        }
     }
 
     async fn judge_resource(&self, ask: &Ask<'_>, token: &VerifiedToken, question: &mut Question) -> Verdict {

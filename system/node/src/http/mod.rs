@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /api/authorize` | [`authorize`]: 200, 400, 401, 403, 404, 413, 503 |
 //! | `GET /api/resources/{id}`, `/api/resources/{id}/payload`, `/api/resources/search` | [`resources`]: 200, 400, 401, 403, 404, 503 |
+//! | `POST /api/auth/revoke`, `/api/auth/logout` | [`auth`]: 200, 202, 400, 401, 403, 413, 503 |
 //! | `GET /api/idps/public` | [`idps`]: 200, 503 |
 //! | `GET /health`, `/health/live`, `/health/ready`, `/health/detailed`, also under `/api` | [`health`] |
 //! | `GET /metrics` | OpenMetrics text |
@@ -11,6 +12,7 @@
 //! Every answer bears `X-Request-Id`: the caller's, if it sent a usable one, else one of the node's own.
 //! Every error is JSON: `{error, reason, requestId}`.
 
+mod auth;
 mod authorize;
 mod body;
 mod health;
@@ -19,6 +21,8 @@ mod problem;
 mod request_id;
 mod resources;
 
+#[cfg(test)]
+mod auth_tests;
 #[cfg(test)]
 mod resources_tests;
 #[cfg(test)]
@@ -58,6 +62,8 @@ pub(crate) fn router(parts: Arc<Parts>) -> Router {
         .route("/api/resources/search", get(resources::search))
         .route("/api/resources/{id}", get(resources::one))
         .route("/api/resources/{id}/payload", get(resources::payload))
+        .route("/api/auth/revoke", post(auth::revoke))
+        .route("/api/auth/logout", post(auth::logout))
         .route("/api/idps/public", get(idps::public))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(&parts));

@@ -13,6 +13,8 @@ pub enum Problem<'a> {
     BadRequest(&'a str),
     /// 401, with why the token was refused.
     Unauthenticated(&'a str),
+    /// 403, with who may.
+    Forbidden(&'a str),
     /// 404, with what there is not.
     NotFound(&'a str),
     /// 405.
@@ -52,6 +54,7 @@ impl Problem<'_> {
         let (status, error, reason) = match self {
             Self::BadRequest(reason) => (StatusCode::BAD_REQUEST, "bad request", *reason),
             Self::Unauthenticated(reason) => (StatusCode::UNAUTHORIZED, "unauthenticated", *reason),
+            Self::Forbidden(reason) => (StatusCode::FORBIDDEN, "forbidden", *reason),
             Self::NotFound(reason) => (StatusCode::NOT_FOUND, "not found", *reason),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this route takes another method")

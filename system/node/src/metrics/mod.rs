@@ -4,18 +4,21 @@
 //! alert looks at stand at zero from the start, or their first increase would not be one.
 
 mod family;
+mod observed;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dive_authz::Reason;
 use dive_resilience::health::ServiceStatus;
 use dive_resilience::{Caller, State};
+use dive_runtime::Runtime;
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -23,9 +26,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::dependency::Dependency;
-use crate::event::{Cache, Decided, NodeEvent};
+use crate::event::{Cache, CallFault, Decided, NodeEvent};
+use crate::ports::{ConnectionStats, ProcessStats};
 use crate::settings::Identity;
 pub use family::Family;
+use observed::{Process, StoreConnections};
 
 /// The media type of an exposition.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,6 +54,8 @@ fn latencies() -> Histogram {
 
 pub(crate) struct Metrics {
     registry: Registry,
+    /// Of names that bear no prefix.
+    unprefixed: Registry,
     breaker_state: Family<One, Gauge>,
     breaker_failures: Family<One, Gauge>,
     breaker_rejects: Family<One, Counter>,
@@ -64,6 +71,7 @@ pub(crate) struct Metrics {
     token_look_ups: LookUps,
     cache_size: Family<One, Gauge>,
     cache_evictions: Family<One, Counter>,
+    store_errors: Family<Two, Counter>,
     audit_entries: Family<One, Counter>,
     service_health: Family<One, Gauge>,
     health_of: BTreeMap<Dependency, Gauge>,
@@ -76,12 +84,14 @@ impl Metrics {
     pub(crate) fn new(app: &str, identity: &Identity, breakers: &[Dependency]) -> Self {
         let labels = [("app", app), ("instance", &*identity.instance), ("region", &*identity.region)];
         let labels = labels.map(|(name, value)| (name.into(), value.to_owned().into()));
+        let unprefixed = Registry::with_labels(labels.clone().into_iter());
         let registry = Registry::with_prefix_and_labels("dive_v3", labels.into_iter());
         let (counter, gauge) = (MetricType::Counter, MetricType::Gauge);
         let cache_operations =
             Family::new("cache_operations", "Look-ups in a cache", counter, Counter::default);
         let mut metrics = Self {
             registry,
+            unprefixed,
             breaker_state: Family::new(
                 "circuit_breaker_state",
                 "State of a circuit: 0 CLOSED, 1 HALF_OPEN, 2 OPEN",
@@ -142,6 +152,12 @@ impl Metrics {
                 counter,
                 Counter::default,
             ),
+            store_errors: Family::new(
+                "db_connection_errors",
+                "Calls of a store, checks included, that it did not answer",
+                counter,
+                Counter::default,
+            ),
             audit_entries: Family::new("audit_entries", "Audit entries kept", counter, Counter::default),
             service_health: Family::new(
                 "service_health",
@@ -174,6 +190,7 @@ impl Metrics {
         registry.register_collector(Box::new(self.cache_hit_rate.collector()));
         registry.register_collector(Box::new(self.cache_size.collector()));
         registry.register_collector(Box::new(self.cache_evictions.collector()));
+        registry.register_collector(Box::new(self.store_errors.collector()));
         registry.register_collector(Box::new(self.audit_entries.collector()));
         registry.register_collector(Box::new(self.service_health.collector()));
         registry.register_collector(Box::new(self.requests.collector()));
@@ -228,16 +245,42 @@ impl Metrics {
         for service in services {
             self.service_health.with(&[("service", service.name())], |_| ());
             self.own_health_gauge(service);
+            for fault in [CallFault::Timeout, CallFault::Error] {
+                self.record_fault(service, fault, |_| ());
+            }
+        }
+        self
+    }
+
+    /// Exports what the process takes of its machine.
+    pub(crate) fn of_process(
+        mut self,
+        stats: Option<Arc<dyn ProcessStats>>,
+        runtime: &Arc<dyn Runtime>,
+    ) -> Self {
+        if let Some(stats) = stats {
+            let (runtime, started) = (Arc::clone(runtime), runtime.now());
+            self.unprefixed.register_collector(Box::new(Process { stats, runtime, started }));
+        }
+        self
+    }
+
+    /// Exports the connections of the stores' clients.
+    pub(crate) fn of_connections(mut self, stats: BTreeMap<Dependency, Arc<dyn ConnectionStats>>) -> Self {
+        if !stats.is_empty() {
+            self.registry.register_collector(Box::new(StoreConnections(stats)));
         }
         self
     }
 
     /// All metrics in the OpenMetrics text format.
     pub(crate) fn exposition(&self) -> String {
-        let mut text = String::with_capacity(16 << 10);
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+        let mut exposition = String::with_capacity(16 << 10);
+        text::encode_registry(&mut exposition, &self.registry)
+            .and_then(|()| text::encode_registry(&mut exposition, &self.unprefixed))
+            .and_then(|()| text::encode_eof(&mut exposition))
             .expect("writing to a string cannot fail");
-        text
+        exposition
     }
 
     /// Requests for authorization so far: let through, denied.
@@ -274,6 +317,11 @@ impl Metrics {
                     gauge.set(answered);
                 }
             }
+            NodeEvent::CallFailed { service, fault } => {
+                self.record_fault(service, fault, |counter| {
+                    counter.inc();
+                });
+            }
             NodeEvent::Decided(decided) => self.record_decision(&decided),
             NodeEvent::TokenRefused { .. } => drop(self.invalid_tokens.inc()),
             NodeEvent::CacheAsked { cache, hit } => self.record_look_up(cache, hit),
@@ -292,7 +340,6 @@ impl Metrics {
                 self.request_duration.observe(took.as_secs_f64());
             }
             NodeEvent::CallRejected { caller: Caller::Poll, .. }
-            | NodeEvent::CallFailed { .. }
             | NodeEvent::CachingSwitched { .. }
             | NodeEvent::Revoked { .. }
             | NodeEvent::AuditShipped { .. }
@@ -314,6 +361,17 @@ impl Metrics {
         self.observe_latency(decision, cached, decided.took);
         if !decided.allow {
             self.denials.with(&[("reason", reason.name())], Counter::inc);
+        }
+    }
+
+    /// Policy engine, identity provider and key access service are no stores.
+    fn record_fault(&self, service: Dependency, fault: CallFault, count: impl FnOnce(&Counter)) {
+        match service {
+            Dependency::Mongodb | Dependency::Redis | Dependency::BlacklistRedis => {
+                let labels = [("db_type", service.name()), ("error_type", fault.name())];
+                self.store_errors.with(&labels, count);
+            }
+            Dependency::Opa | Dependency::Keycloak | Dependency::Kas => {}
         }
     }
 

@@ -8,11 +8,12 @@
 //! |---|---|
 //! | [`PolicyEngine`] | OPA |
 //! | [`IssuerRegistry`], [`ResourceStore`], [`Audit`] | MongoDB, or files |
+//! | [`AuditSource`] | the trail's file, to be copied to MongoDB |
 //! | [`IdentityProvider`] | Keycloak, or a file |
 //! | [`RevocationStore`] | the blacklist Redis |
 //! | [`DecisionStore`] | the cache Redis |
 //! | [`Probe`] | any of them, asked whether it is there |
-//! | [`EventSink`], [`ProcessStats`] | logs and observers; the process itself |
+//! | [`EventSink`], [`ProcessStats`], [`ConnectionStats`] | logs and observers; the process itself |
 
 mod decision_store;
 mod engine;
@@ -20,6 +21,7 @@ mod events;
 mod identity;
 mod probe;
 mod revocation;
+mod shipping;
 mod store;
 
 use std::collections::BTreeMap;
@@ -30,10 +32,11 @@ use dive_resilience::{Breaker, BreakerSettings, CircuitBreaker};
 
 pub use decision_store::{DecisionKey, DecisionStore};
 pub use engine::{EngineError, PolicyEngine};
-pub use events::{EventSink, ProcessStats};
+pub use events::{ConnectionStats, Connections, EventSink, ProcessStats};
 pub use identity::{IdentityProvider, IssuerRegistry, TrustedIssuer};
 pub use probe::{Probe, ProbeError};
 pub use revocation::{Revocation, RevocationFeed, RevocationStore};
+pub use shipping::{AuditSource, Shipping, TrailBatch};
 pub use store::{Audit, ResourceStore, StoreError, StoredResource};
 
 pub use crate::decisions::{SealingKey, SealingKeyError};
@@ -64,11 +67,15 @@ pub struct Ports {
     pub decisions: Option<Arc<dyn DecisionStore>>,
     /// What seals the entries of [`decisions`](Self::decisions), which need one.
     pub sealing_key: Option<SealingKey>,
+    /// From where to where the audit trail is copied, if it is.
+    pub shipping: Option<Shipping>,
     /// Checks of dependencies other than the policy engine, which is checked through
     /// [`PolicyEngine::check`].
     pub probes: BTreeMap<Dependency, Arc<dyn Probe>>,
     /// Makes breakers; the product's [`Breaker`] unless another is put in its place.
     pub breakers: BreakerFactory,
+    /// The connections of the stores' clients, of those that can count them.
+    pub connections: BTreeMap<Dependency, Arc<dyn ConnectionStats>>,
     /// What the process takes of its machine, if that is to be shown.
     pub process: Option<Arc<dyn ProcessStats>>,
 }
@@ -94,8 +101,10 @@ impl Ports {
             revocations: None,
             decisions: None,
             sealing_key: None,
+            shipping: None,
             probes: BTreeMap::new(),
             breakers: Box::new(|name, settings| Box::new(Breaker::new(name, settings))),
+            connections: BTreeMap::new(),
             process: None,
         }
     }

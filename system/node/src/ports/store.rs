@@ -46,4 +46,15 @@ pub trait Audit: Send + Sync {
     /// # Errors
     /// [`StoreError`] when it could not be kept. The node then does not let the request through.
     async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError>;
+
+    /// Keeps `entries` in their order. When this fails, some of them may be kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] when not all of them are known to be kept.
+    async fn record_all(&self, entries: &[AuditEntry<'_>]) -> Result<(), StoreError> {
+        for entry in entries {
+            self.record(entry).await?;
+        }
+        Ok(())
+    }
 }
