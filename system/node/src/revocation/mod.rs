@@ -162,4 +162,6 @@ impl std::fmt::Debug for Revocations {
 }
 
 #[cfg(test)]
+mod over_redis_tests;
+#[cfg(test)]
 mod tests;

@@ -63,7 +63,7 @@ impl DecisionStore for RedisDecisions {
         for _ in 0..STEPS {
             let Some(from) = cursor else { return Ok(()) };
             let step = command([b"SCAN", &from, b"MATCH", pattern.as_bytes(), b"COUNT", STEP]);
-            let Scanned { keys, next } = Scanned::read(self.0.pipeline(&[step]).await?.pop())?;
+            let Scanned { keys, next } = Scanned::read(&self.0.pipeline(&[step]).await?)?;
             if !keys.is_empty() {
                 let gone: Command = std::iter::once(b"DEL".to_vec()).chain(keys).collect();
                 match self.0.pipeline(&[gone]).await?.pop() {

@@ -102,14 +102,14 @@ pub(super) struct Scanned {
 }
 
 impl Scanned {
-    /// Reads the answer to SCAN.
-    pub(super) fn read(answer: Option<Answer>) -> Result<Self, StoreError> {
-        if let Some(Answer::Array(parts)) = &answer
+    /// Reads the one answer, to SCAN.
+    pub(super) fn read(answers: &[Answer]) -> Result<Self, StoreError> {
+        if let [Answer::Array(parts)] = answers
             && let [Answer::Bytes(cursor), Answer::Array(keys)] = &parts[..]
         {
             let keys = keys.iter().filter_map(|key| key.bytes().map(<[u8]>::to_vec)).collect();
             return Ok(Self { keys, next: (cursor != b"0").then(|| cursor.clone()) });
         }
-        Err(StoreError(format!("no answer to SCAN: {answer:?}")))
+        Err(StoreError(format!("no answer to SCAN: {answers:?}")))
     }
 }

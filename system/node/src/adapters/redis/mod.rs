@@ -22,4 +22,4 @@ pub use probe::RedisProbe;
 pub use revocations::RedisRevocations;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -135,7 +135,7 @@ impl RevocationStore for RedisRevocations {
         let mut cursor = b"0".to_vec();
         loop {
             let step = command([b"SCAN", &cursor, b"COUNT", STEP]);
-            let Scanned { keys, next } = Scanned::read(self.link.pipeline(&[step]).await?.pop())?;
+            let Scanned { keys, next } = Scanned::read(&self.link.pipeline(&[step]).await?)?;
             for revocation in self.read(&keys).await? {
                 found.insert(identity(&revocation), revocation);
             }

@@ -13,9 +13,9 @@ use super::link::{RedisLink as _, command};
 use crate::Settings;
 
 /// A Redis that ends with this value.
-pub(super) struct Arm {
-    pub(super) name: &'static str,
-    pub(super) at: SocketAddr,
+pub(crate) struct Arm {
+    pub(crate) name: &'static str,
+    pub(crate) at: SocketAddr,
     end: End,
 }
 
@@ -38,7 +38,7 @@ impl Drop for End {
 
 impl Arm {
     /// The stand-in, and the real one if it is here, said aloud if not.
-    pub(super) async fn all() -> Vec<Self> {
+    pub(crate) async fn all() -> Vec<Self> {
         let mut arms = vec![Self::stand_in((Ipv4Addr::LOCALHOST, 0).into()).await];
         match Self::real().await {
             Some(real) => arms.push(real),
@@ -47,7 +47,7 @@ impl Arm {
         arms
     }
 
-    pub(super) async fn stand_in(at: SocketAddr) -> Self {
+    pub(crate) async fn stand_in(at: SocketAddr) -> Self {
         let server = Server::bind(at, standin_redis::Options::default()).await.unwrap();
         let at = server.address();
         let task = tokio::spawn(async move { server.run().await.unwrap() });
@@ -73,12 +73,12 @@ impl Arm {
         panic!("redis-server does not answer");
     }
 
-    pub(super) fn client(&self, timeout: Duration) -> Arc<RedisClient> {
+    pub(crate) fn client(&self, timeout: Duration) -> Arc<RedisClient> {
         client(self.at, timeout)
     }
 
     /// Ends it, all connections included.
-    pub(super) async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         if let End::Task(task) = &mut self.end {
             task.abort();
             // Cancelled, as it should be.
@@ -87,7 +87,7 @@ impl Arm {
     }
 }
 
-pub(super) fn client(at: SocketAddr, timeout: Duration) -> Arc<RedisClient> {
+pub(crate) fn client(at: SocketAddr, timeout: Duration) -> Arc<RedisClient> {
     let settings = Settings::default().with("redis.url", &format!("redis://{at}")).unwrap();
     let mut settings = settings.redis.clone();
     settings.timeout = timeout;
