@@ -4,6 +4,7 @@ mod audit_file;
 mod audit_reader;
 mod issuers_file;
 mod log_events;
+pub mod mongodb;
 mod opa;
 mod process;
 pub mod redis;
