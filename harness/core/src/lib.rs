@@ -24,9 +24,11 @@
 //! | [`runner`] | steady state → steps → heal → recovery → clean-up, interruptible at any point |
 //! | [`event`], [`recorder`], [`history`], [`record`] | the timeline: its entries, its pen, its index, its file |
 //! | [`judge`], [`invariant`], [`verdict`] | from a timeline to verdicts |
+//! | [`checkers`] | histories of concurrent callers: linearizable, exclusive, fenced |
 //! | [`journal`], [`owner`] | undo before do; whose things these are |
 //! | [`time`] | instants, their uncertainty, durations |
 
+pub mod checkers;
 pub mod event;
 pub mod fault;
 pub mod history;
