@@ -2,7 +2,7 @@
 //!
 //! They are laid out by who rules over them, and a layer reads only those before it:
 //!
-//! - `reference`: tables: country codes, equivalent national markings, members of communities;
+//! - `reference`: tables: levels, country codes, equivalent national markings, members of communities;
 //! - `base`: what holds for any resource: vocabulary, attributes, releasability, communities, embargo, ZTDF;
 //! - `org`: what the alliance agreed: equivalent markings, clearance, assurance, industry, coherence;
 //! - `tenant`: what one tenant decides: whom it trusts and federates with;
@@ -55,7 +55,6 @@ const MODULES: &[Module] = embedded! { Module { source }
     "base/authentication.rego"
     "base/coi.rego"
     "base/embargo.rego"
-    "base/levels.rego"
     "base/releasability.rego"
     "base/types.rego"
     "base/ztdf.rego"
@@ -73,6 +72,7 @@ const DOCUMENTS: &[Document] = embedded! { Document { json }
     "reference/classification_equivalence/data.json"
     "reference/coi_members/data.json"
     "reference/countries/data.json"
+    "reference/levels/data.json"
 };
 
 /// The modules, tests left out, in the order of their paths.

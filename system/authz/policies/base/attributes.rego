@@ -11,10 +11,11 @@ held if {
 	trim_space(input.subject.clearance) != ""
 	trim_space(input.action.operation) != ""
 	trim_space(input.resource.classification) != ""
-	data.reference.countries.alpha2[input.subject.countryOfAffiliation]
+	codes := data.reference.countries.alpha2
+	codes[input.subject.countryOfAffiliation]
 	is_array(input.resource.releasabilityTo)
 	every country in input.resource.releasabilityTo {
-		object.get(data.reference.countries.alpha2, country, null) != null
+		object.get(codes, country, false)
 	}
 	markings
 	encryption
@@ -42,9 +43,10 @@ original_country if object.get(input.resource, "originalCountry", null) == null
 
 original_country if types.country(input.resource.originalCountry)
 
-encryption if object.get(input.resource, "encrypted", null) == null
+# Absent or false.
+encryption if not input.resource.encrypted
 
-encryption if input.resource.encrypted == false
+encryption if input.resource.encrypted == null
 
 # The obligation of an encrypted resource is named after the resource.
 encryption if {

@@ -19,6 +19,11 @@ default held := false
 
 # An operator means nothing where there is no community to combine.
 held if {
+	input.resource.COI == []
+	concat("", input.subject.acpCOI)
+}
+
+held if {
 	memberships
 	count(required) == 0
 }

@@ -10,10 +10,10 @@ held if {
 
 default upload := false
 
+upload if held
+
+# An operation that is not told could be an upload.
 upload if {
 	trim_space(input.action.operation) != ""
 	input.action.operation != "upload"
 }
-
-# An operation that is not told could be an upload.
-upload if held

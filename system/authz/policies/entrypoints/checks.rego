@@ -39,14 +39,6 @@ outcomes := {
 	"federation cap": data.tenant.federation.within_cap,
 }
 
-# Asked in the positive: were an outcome missing, `outcomes` would be undefined, and so would this.
-default all_held := false
-
-all_held if {
-	failed := false in outcomes
-	failed == false
-}
-
 first_failed := failed[0] if {
 	found := outcomes
 	failed := [name | some name in order; found[name] == false]

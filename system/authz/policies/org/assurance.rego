@@ -6,7 +6,7 @@ default strength := false
 # What almost everybody has.
 strength if {
 	input.context.acr in {1, 2, 3, "1", "2", "3"}
-	factors
+	concat("", input.context.amr)
 	data.org.equivalence.resource_level >= 0
 }
 
@@ -16,6 +16,8 @@ strength if {
 	data.org.equivalence.resource_level >= 0
 	sufficient
 }
+
+sufficient if input.context.acr in {1, 2, 3, "1", "2", "3"}
 
 sufficient if _mentions({"SILVER", "GOLD", "AAL2", "AAL3", "MULTI-FACTOR"})
 

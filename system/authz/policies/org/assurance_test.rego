@@ -14,6 +14,8 @@ secret(acr, amr) := authenticated(acr, amr, "SECRET")
 test_strong_classes if {
 	every acr in [1, 2, 3, "1", "2", "3", "silver", "urn:x:GOLD", "AAL2", "aal3", "Multi-Factor"] {
 		assurance.strength with input as secret(acr, ["pwd"])
+		assurance.strength with input as secret(acr, [])
+		assurance.strength with input as secret(acr, null)
 	}
 }
 

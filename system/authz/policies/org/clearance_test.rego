@@ -1,12 +1,11 @@
 package org.clearance_test
 
-import data.base.levels
 import data.org.clearance
 import data.testing.fixture
 
 reached := {[have, need] |
-	some have, _ in levels.rank
-	some need, _ in levels.rank
+	some have, _ in data.reference.levels
+	some need, _ in data.reference.levels
 	clearance.held with input as fixture.with_changes({
 		"subject/clearance": have,
 		"resource/classification": need,
@@ -15,8 +14,8 @@ reached := {[have, need] |
 
 test_each_level_reaches_itself_and_those_below if {
 	reached == {[have, need] |
-		some have, upper_rank in levels.rank
-		some need, lower_rank in levels.rank
+		some have, upper_rank in data.reference.levels
+		some need, lower_rank in data.reference.levels
 		upper_rank >= lower_rank
 	}
 	count(reached) == 15

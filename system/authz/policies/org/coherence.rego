@@ -5,9 +5,9 @@ default held := false
 
 # Most resources bear neither communities nor caveats.
 held if {
-	data.base.coi.required == set()
+	input.resource.COI == []
+	not input.context.strict_coi_coherence
 	object.get(input.resource, "caveats", null) == null
-	object.get(input.context, "strict_coi_coherence", null) == null
 }
 
 held if {

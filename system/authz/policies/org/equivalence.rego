@@ -8,7 +8,7 @@ package org.equivalence
 subject_level := rank if {
 	object.get(input.subject, "clearanceCountry", null) == null
 	object.get(input.subject, "clearanceOriginal", null) == null
-	rank := data.base.levels.rank[input.subject.clearance]
+	rank := data.reference.levels[input.subject.clearance]
 } else := rank if {
 	_given(input.subject.clearanceCountry)
 	object.get(input.subject, "clearanceOriginal", null) == null
@@ -23,12 +23,12 @@ subject_level := rank if {
 resource_level := rank if {
 	object.get(input.resource, "originalClassification", null) == null
 	object.get(input.resource, "originalCountry", null) == null
-	rank := data.base.levels.rank[input.resource.classification]
+	rank := data.reference.levels[input.resource.classification]
 } else := rank if {
 	_given(input.resource.originalClassification)
 	_given(input.resource.originalCountry)
 	marked := level(input.resource.originalCountry, input.resource.originalClassification)
-	rank := max([data.base.levels.rank[input.resource.classification], marked])
+	rank := max([data.reference.levels[input.resource.classification], marked])
 }
 
 _given(value) if trim_space(value) != ""
@@ -44,12 +44,12 @@ level(country, term) := rank if {
 	some rank in ranks
 }
 
-_stated_level := data.base.levels.rank[input.subject.clearance] if {
-	data.base.levels.rank[input.subject.clearance] >= 0
+_stated_level := data.reference.levels[input.subject.clearance] if {
+	data.reference.levels[input.subject.clearance] >= 0
 } else := level(input.subject.clearanceCountry, input.subject.clearance)
 
 # Every country accepts the alliance's terms, with blanks, underscores or hyphens.
-_nato(written) := {data.base.levels.rank[name] |
+_nato(written) := {data.reference.levels[name] |
 	some name, terms in data.reference.classification_equivalence.NATO
 	replace(replace(written, "_", " "), "-", " ") in terms
 }
@@ -58,7 +58,7 @@ _national("NATO", _) := set()
 
 _national(country, written) := ranks if {
 	country != "NATO"
-	ranks := {data.base.levels.rank[name] |
+	ranks := {data.reference.levels[name] |
 		some name, terms in data.reference.classification_equivalence[country]
 		written in terms
 	}

@@ -1,6 +1,5 @@
 package org.equivalence_test
 
-import data.base.levels
 import data.org.equivalence
 import data.testing.fixture
 
@@ -8,7 +7,7 @@ test_every_term_of_the_table_maps_to_its_level if {
 	every country, names in data.reference.classification_equivalence {
 		every name, terms in names {
 			every term in terms {
-				equivalence.level(country, term) == levels.rank[name]
+				equivalence.level(country, term) == data.reference.levels[name]
 			}
 		}
 	}

@@ -3,6 +3,12 @@ package org.industry
 
 default permitted := false
 
+# What almost everybody is.
+permitted if {
+	input.subject.organizationType in {"GOV", "MIL"}
+	not input.resource.releasableToIndustry
+}
+
 permitted if {
 	object.get(input.subject, "organizationType", null) in {null, "GOV", "MIL"}
 	object.get(input.resource, "releasableToIndustry", null) in {null, true, false}
@@ -14,6 +20,8 @@ permitted if {
 }
 
 default within_cap := false
+
+within_cap if input.subject.organizationType in {"GOV", "MIL"}
 
 within_cap if object.get(input.subject, "organizationType", null) != "INDUSTRY"
 

@@ -32,7 +32,7 @@ within_cap if own_tenant
 within_cap if {
 	trusted
 	agreed := data.trusted_issuers[input.subject.issuer].maxClassification
-	data.base.levels.rank[agreed] >= data.org.equivalence.resource_level
+	data.reference.levels[agreed] >= data.org.equivalence.resource_level
 }
 
 # This node's tenant comes from the node, never from the token.
