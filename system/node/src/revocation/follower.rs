@@ -50,23 +50,38 @@ impl Revocations {
         }
     }
 
-    /// Tells the store what it missed and reads all it has.
+    /// Reads all the store has, then tells it what it missed; both together take one interval at most.
     async fn read_everything(&self) -> Result<(), StoreError> {
         let read_at = Some(self.runtime.now());
-        for revocation in self.in_time(self.store.all()).await? {
-            self.learn(&revocation);
+        let round = async {
+            for revocation in self.store.all().await? {
+                self.learn(&revocation);
+            }
+            *self.known.lock() = Known { read_at, following: true };
+            self.tell_what_is_untold().await;
+            Ok(())
+        };
+        match self.runtime.timeout(self.reread, Box::pin(round)).await {
+            Ok(done) => done,
+            // Everything was read; what could not be told in time is told in the next round.
+            Err(_) if self.known.lock().read_at == read_at => Ok(()),
+            Err(elapsed) => Err(StoreError(elapsed.to_string())),
         }
-        self.tell_what_is_untold().await?;
-        *self.known.lock() = Known { read_at, following: true };
-        Ok(())
     }
 
-    async fn tell_what_is_untold(&self) -> Result<(), StoreError> {
+    /// Tells the store what it missed, up to the first that it does not take. That one goes to the end, so that it
+    /// does not keep back the others.
+    async fn tell_what_is_untold(&self) {
         loop {
-            let Some(next) = self.untold.lock().front().cloned() else { return Ok(()) };
-            self.in_time(self.store.put(&next)).await?;
-            // Only this task takes away, so the first one is still the one that was told.
-            self.untold.lock().pop_front();
+            let Some(next) = self.untold.lock().front().cloned() else { return };
+            let told = self.store.put(&next).await;
+            // Only this task takes away, so the first one is still that one.
+            let mut untold = self.untold.lock();
+            if told.is_err() {
+                untold.rotate_left(1);
+                return;
+            }
+            untold.pop_front();
         }
     }
 

@@ -12,6 +12,9 @@ use crate::Settings;
 use crate::ports::RevocationFeed;
 use crate::testing::{EPOCH, TestRuntime};
 
+/// A token whose revocation the store never takes.
+const NEVER_TAKEN: &str = "never taken";
+
 /// The store that all nodes share.
 #[derive(Default)]
 struct FakeStore {
@@ -53,6 +56,9 @@ impl FakeStore {
 impl RevocationStore for FakeStore {
     async fn put(&self, revocation: &Revocation) -> Result<(), StoreError> {
         self.answer().await?;
+        if matches!(revocation, Revocation::Token { jti, .. } if jti == NEVER_TAKEN) {
+            return Err(StoreError("not this one".to_owned()));
+        }
         self.held.lock().insert(format!("{revocation:?}"), revocation.clone());
         if *self.away.lock() != Away::Mute {
             self.feeds.lock().retain(|feed| feed.send(revocation.clone()).is_ok());
@@ -215,6 +221,23 @@ async fn what_is_revoked_while_the_store_is_away_holds_here_at_once_and_everywhe
         there.refused_after(jti, REREAD * 3).await;
     }
     assert!(here.revocations.untold.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_the_store_never_takes_keeps_back_no_other() {
+    let store = Arc::new(FakeStore::default());
+    let (here, there) = (Follower::start(&store), Follower::start(&store));
+    wait(Duration::from_millis(300)).await;
+    store.is(Away::Refuses);
+    for jti in ["a", NEVER_TAKEN, "b", "c"] {
+        assert!(matches!(here.revocations.revoke(token(jti)).await, Ok(Revoked::HereOnly(_))));
+    }
+    store.is(Away::No);
+    for jti in ["a", "b", "c"] {
+        there.refused_after(jti, REREAD * 4).await;
+    }
+    assert!(here.refuses(NEVER_TAKEN) && !there.refuses(NEVER_TAKEN));
+    assert!(here.revocations.known().following, "nothing is wrong with the reading");
 }
 
 #[tokio::test(start_paused = true)]
