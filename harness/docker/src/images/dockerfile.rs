@@ -116,7 +116,7 @@ mod tests {
     fn an_upstream_image_gets_the_steps_of_the_recipe_and_none_of_the_build() {
         let keycloak = Recipe::parse(KEYCLOAK).unwrap();
         let file = adapted(&keycloak, "registry.example/keycloak:1");
-        assert!(file.starts_with("FROM registry.example/keycloak:1\nENV JAVA_OPTS_KC_HEAP="), "{file}");
+        assert!(file.starts_with("FROM registry.example/keycloak:1\nENV JAVA_OPTS_APPEND="), "{file}");
         assert_eq!(file.matches("RUN ").count(), keycloak.run.len(), "{file}");
         assert!(!file.contains("ENTRYPOINT") && !file.contains("apt-get"), "{file}");
     }

@@ -345,7 +345,8 @@ fn alertmanager_takes_an_alert() -> Outcome {
 
 /// An image that is there already stands for one that was pulled.
 fn adds_to_an_upstream_image() -> Outcome {
-    with_topology("adapted", async |topology| {
+    let mut tag = None;
+    let outcome = with_topology("adapted", async |topology| {
         let engine = topology.engine();
         let upstream = Images::new(engine, Source::Auto, me()).ensure(&Recipe::parse(REDIS)?).await?.tag;
         let mut recipe = Recipe::parse(REDIS)?;
@@ -355,6 +356,7 @@ fn adds_to_an_upstream_image() -> Outcome {
         recipe.run = vec!["echo \"made with $COLOUR\" >/data/made\nid -un >>/data/made".into()];
         let images = Images::new(engine, Source::Upstream, me());
         let made = images.ensure(&recipe).await?;
+        tag = Some(made.tag.clone());
         check(made.tag != upstream && made.tag.starts_with("harness-adapted:"), format!("{made:?}"))?;
         check(images.ensure(&recipe).await?.origin == Origin::Present, "it was made twice")?;
         let spec = ContainerSpec::new("adapted", &made.tag)
@@ -362,7 +364,19 @@ fn adds_to_an_upstream_image() -> Outcome {
         let container = topology.start(&spec).await?;
         let (said, _) = execute(engine, &container, &["cat", "/data/made"]).await?;
         check(said == "made with light $green\nredis\n", said)
+    });
+    block_on(async {
+        if let Some(tag) = &tag {
+            remove(&Engine::connect().await?, tag).await?;
+        }
+        outcome
     })
+}
+
+async fn remove(engine: &Engine, tag: &str) -> Outcome {
+    let call = engine.docker().remove_image(tag, None::<RemoveImageOptions>, None);
+    engine.ask(format!("remove {tag}"), PATIENCE, call).await?;
+    Ok(())
 }
 
 fn a_failing_step_says_why() -> Outcome {
@@ -402,8 +416,8 @@ fn the_last_three_stay() -> Outcome {
         check(there().await == [true; 5], "young ones go")?;
         remove_older(&engine, Some("piling-up"), Duration::ZERO).await?;
         let left = there().await;
-        for tag in &tags {
-            let _ = engine.docker().remove_image(tag, None::<RemoveImageOptions>, None).await;
+        for (tag, _) in tags.iter().zip(&left).filter(|(_, there)| **there) {
+            remove(&engine, tag).await?;
         }
         check(left == [false, false, true, true, true], format!("{left:?}"))
     })
