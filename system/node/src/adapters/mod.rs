@@ -2,21 +2,27 @@
 
 mod audit_file;
 mod audit_reader;
+mod http_client;
 mod issuers_file;
+mod keycloak;
 mod log_events;
 pub mod mongodb;
 mod opa;
 mod process;
 pub mod redis;
 mod resources_file;
+mod tls;
 
 pub use audit_file::{AuditFile, AuditLine, read_audit};
 pub use audit_reader::AuditReader;
+pub use http_client::{Connections, HttpClient, HttpError};
 pub use issuers_file::IssuersFile;
+pub use keycloak::Keycloak;
 pub use log_events::LogEvents;
 pub use opa::{Opa, OpaError};
 pub use process::ThisProcess;
 pub use resources_file::ResourcesFile;
+pub use tls::{Distrust, Trust, TrustError, distrust};
 
 use std::path::PathBuf;
 
