@@ -200,6 +200,33 @@ impl Audit for MongoStore {
             kept => Ok(kept.map(drop)?),
         }
     }
+
+    /// In one command, or in one more for each entry that is kept already.
+    async fn record_all(&self, entries: &[AuditEntry<'_>]) -> Result<(), StoreError> {
+        let mut left = entries;
+        while !left.is_empty() {
+            let documents = left.iter().map(documents::audit).collect::<Result<Vec<_>, _>>()?;
+            // In order: what comes after one that was refused waits for the next command.
+            let mut insert = doc! {"insert": AUDIT, "documents": documents, "ordered": true};
+            insert.insert("writeConcern", doc! {"w": 1, "j": true});
+            let reply = self.commands.run(insert).await?;
+            let refused = write_error_at(&reply);
+            match CommandFailure::of_write(reply) {
+                Err(failure) if failure.is_duplicate_key() => {
+                    let at = refused.filter(|at| *at < left.len()).ok_or(failure)?;
+                    left = &left[at + 1..];
+                }
+                kept => return Ok(kept.map(drop)?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which statement of an ordered write was refused.
+fn write_error_at(reply: &Document) -> Option<usize> {
+    let error = reply.get_array("writeErrors").ok()?.first()?.as_document()?;
+    usize::try_from(error.get_i32("index").ok()?).ok()
 }
 
 #[async_trait]

@@ -147,6 +147,20 @@ async fn an_entry_is_kept_once_however_often_and_by_however_many_it_is_recorded(
 }
 
 #[tokio::test]
+async fn a_batch_of_entries_of_which_some_are_kept_already_is_kept_whole() {
+    let bed = bed("audit-batch").await;
+    for batch in [0..0, 0..3, 1..6, 3..3, 0..8, 5..40] {
+        let ids: Vec<_> = batch.map(|number| format!("e-{number}")).collect();
+        let entries: Vec<_> = ids.iter().map(|id| entry(id)).collect();
+        bed.store.record_all(&entries).await.unwrap();
+        for id in &ids {
+            assert_eq!(bed.store.audit_entry(id).await.unwrap(), Some(entry(id).clone()), "{id}");
+        }
+    }
+    assert_eq!(bed.store.audit_entry("e-40").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn documents_that_are_not_understood_are_errors_not_answers() {
     let bed = bed("damaged").await;
     let documents = [
