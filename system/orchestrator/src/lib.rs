@@ -26,7 +26,7 @@ pub mod levels;
 mod lock;
 mod operation;
 mod phase;
-// pub mod pipeline;
+pub mod pipeline;
 pub mod ports;
 pub mod preflight;
 pub mod retry;

@@ -1,5 +1,8 @@
 //! The states of a deployment, and the log they are kept in.
 
+#[cfg(test)]
+mod model;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;

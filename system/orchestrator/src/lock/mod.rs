@@ -1,6 +1,8 @@
 //! Who may change a deployment: one lock per instance, with fencing tokens.
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod properties;
 
 use std::fmt;

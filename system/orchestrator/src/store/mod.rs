@@ -11,6 +11,9 @@ mod memory;
 mod records;
 mod tables;
 
+#[cfg(test)]
+mod reference;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -1,0 +1,317 @@
+//! Exhaustive exploration: contenders for one lock, their pauses and lost connections, writes that are on
+//! their way for as long as they like, and time.
+//!
+//! Two states are the same when the future can't tell them apart: instants count by their distance from now,
+//! tokens by how many holdings ago they were given out, contenders as a multiset. So the space is finite although neither time nor the
+//! number of holdings is bounded. The number of states is asserted, so that a model that silently became
+//! smaller shows; each rule is shown to bite by a defect that breaks it.
+
+use std::hash::{Hash, Hasher};
+
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+use super::*;
+
+/// Half a lease: two ticks without a renewal end it.
+const TICK: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Rule {
+    OneHolder,
+    FreeWhenOver,
+    OnlyTheLiveHolderWrites,
+    WritesInTokenOrder,
+    LiveHolderIsNeverRefused,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Defect {
+    None,
+    /// The lock is taken on a connection that ends at once; its taker believes it holds it.
+    TakenInAClientThatExits,
+    /// Writes carry no token: whoever believes it holds the lock writes.
+    NoFencing,
+    /// A holding counts as stale by its age, renewed or not, and is taken over.
+    StaleByAge,
+    /// The row of a dead session keeps the lock until its lease is over.
+    SessionEndUnnoticed,
+    /// Each holding gets the same token.
+    TokensRepeat,
+    /// A release frees the lock, whoever holds it by now.
+    ReleaseFreesAnyones,
+}
+
+/// What a contender believes and does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Contender {
+    holds: Option<FencingToken>,
+    paused: bool,
+    /// A write under way: decided while holding this token, not yet arrived.
+    write: Option<FencingToken>,
+}
+
+/// What an onlooker who sees everything knows of the newest holding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owner {
+    contender: usize,
+    token: FencingToken,
+    renewed: Stamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Situation {
+    Ordinary,
+    LateWriteRefused,
+    TakenFromThePaused,
+    FreedByTheSessionsEnd,
+    Contended,
+}
+
+#[derive(Clone, Debug)]
+struct World {
+    row: LockRow,
+    now: Stamp,
+    contenders: [Contender; 3],
+    owner: Option<Owner>,
+    last_write: FencingToken,
+    situation: Situation,
+    broken: Option<Rule>,
+    /// Whether the age of a holding matters, as it does to one defect.
+    by_age: bool,
+}
+
+impl World {
+    fn essence(&self) -> impl Hash + PartialEq + use<> {
+        let ticks = |at: Stamp| (self.now.saturating_since(at).as_secs() / TICK.as_secs()).min(2);
+        let ago = |token: FencingToken| (self.row.issued.saturating_sub(token.number())).min(3);
+        let held = self.row.held.as_ref();
+        let row = held.map(|h| (ticks(h.renewed), self.by_age.then(|| ticks(h.since)), ago(h.token)));
+        let mut contenders = [0, 1, 2].map(|who| {
+            let Contender { holds, paused, write } = self.contenders[who];
+            let is_owner = self.owner.is_some_and(|owner| owner.contender == who);
+            let is_in_row = held.is_some_and(|held| held.session == SessionId(who as u64));
+            (holds.map(ago), paused, write.map(ago), is_owner, is_in_row)
+        });
+        contenders.sort_unstable();
+        let owner = self.owner.map(|owner| (ago(owner.token), ticks(owner.renewed)));
+        let late = self.row.issued.saturating_sub(self.last_write.number()).min(3);
+        (row, contenders, owner, late, self.situation, self.broken)
+    }
+
+    /// The holding that is live, by the onlooker's own account.
+    fn live(&self) -> Option<Owner> {
+        self.owner.filter(|owner| self.now.saturating_since(owner.renewed) < LEASE)
+    }
+}
+
+impl Hash for World {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.essence().hash(state);
+    }
+}
+
+impl PartialEq for World {
+    fn eq(&self, other: &Self) -> bool {
+        self.essence() == other.essence()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Action {
+    Tick,
+    Acquire(usize),
+    Renew(usize),
+    Decide(usize),
+    Arrive(usize),
+    Release(usize),
+    Pause(usize),
+    Wake(usize),
+    /// The connection is lost; the contender doesn't know.
+    Cut(usize),
+    /// The process ends; what it sent is still on its way.
+    Crash(usize),
+}
+
+struct Exploration(Defect);
+
+impl Exploration {
+    fn acquire(&self, world: &mut World, who: usize) {
+        let session = SessionId(who as u64);
+        let was = world.live();
+        if self.0 == Defect::StaleByAge
+            && world.row.held.as_ref().is_some_and(|h| world.now.saturating_since(h.since) >= LEASE)
+        {
+            world.row.held = None;
+        }
+        if self.0 == Defect::TokensRepeat {
+            world.row.issued = world.row.issued.min(1).saturating_sub(1);
+        }
+        let by = Holder { host: String::new(), pid: who as u32 };
+        if let Ok(token) = world.row.acquire(world.now, session, by) {
+            let paused =
+                was.is_none() && world.owner.is_some_and(|owner| world.contenders[owner.contender].paused);
+            world.situation = if paused { Situation::TakenFromThePaused } else { Situation::Ordinary };
+            world.broken = was.map(|_| Rule::OneHolder);
+            world.owner = Some(Owner { contender: who, token, renewed: world.now });
+            world.contenders[who].holds = Some(token);
+            if self.0 == Defect::TakenInAClientThatExits {
+                world.row.session_ended(session);
+            }
+        } else {
+            world.situation = Situation::Contended;
+            world.broken = was.is_none().then_some(Rule::FreeWhenOver);
+        }
+    }
+
+    fn arrive(&self, world: &mut World, who: usize) -> Option<()> {
+        let token = world.contenders[who].write.take()?;
+        let live = world.live().is_some_and(|owner| owner.token == token && owner.contender == who);
+        let unchecked = matches!(self.0, Defect::NoFencing | Defect::TakenInAClientThatExits);
+        let accepted = unchecked || world.row.check(world.now, token).is_ok();
+        if !accepted {
+            world.situation = Situation::LateWriteRefused;
+            world.broken = live.then_some(Rule::LiveHolderIsNeverRefused);
+        } else if !live {
+            world.broken = Some(Rule::OnlyTheLiveHolderWrites);
+        } else if token < world.last_write {
+            world.broken = Some(Rule::WritesInTokenOrder);
+        } else {
+            world.last_write = token;
+        }
+        Some(())
+    }
+
+    fn end_session(&self, world: &mut World, who: usize) {
+        if self.0 != Defect::SessionEndUnnoticed {
+            world.row.session_ended(SessionId(who as u64));
+        }
+        if world.owner.is_some_and(|owner| owner.contender == who) {
+            world.owner = None;
+            world.situation = Situation::FreedByTheSessionsEnd;
+        }
+    }
+}
+
+impl Model for Exploration {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World {
+            row: LockRow::default(),
+            now: Stamp::from_millis(1_000_000_000),
+            contenders: [Contender::default(); 3],
+            owner: None,
+            last_write: FencingToken(0),
+            situation: Situation::Ordinary,
+            broken: None,
+            by_age: self.0 == Defect::StaleByAge,
+        }]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        if world.broken.is_some() {
+            return;
+        }
+        actions.push(Action::Tick);
+        for (who, contender) in world.contenders.iter().enumerate() {
+            if contender.write.is_some() {
+                actions.push(Action::Arrive(who));
+            }
+            if contender.paused {
+                actions.extend([Action::Wake(who), Action::Cut(who)]);
+                continue;
+            }
+            if contender.holds.is_some() {
+                actions.extend([Action::Renew(who), Action::Release(who), Action::Pause(who)]);
+                actions.extend([Action::Cut(who), Action::Crash(who)]);
+                if contender.write.is_none() {
+                    actions.push(Action::Decide(who));
+                }
+            } else {
+                actions.push(Action::Acquire(who));
+            }
+        }
+    }
+
+    fn next_state(&self, last: &World, action: Action) -> Option<World> {
+        let mut world = last.clone();
+        world.situation = Situation::Ordinary;
+        match action {
+            Action::Tick => world.now = world.now + TICK,
+            Action::Acquire(who) => self.acquire(&mut world, who),
+            Action::Renew(who) => {
+                let token = world.contenders[who].holds?;
+                if world.row.renew(world.now, token).is_ok() {
+                    let owner = world.owner.as_mut()?;
+                    owner.renewed = world.now;
+                } else {
+                    world.contenders[who].holds = None;
+                }
+            }
+            Action::Decide(who) => world.contenders[who].write = world.contenders[who].holds,
+            Action::Arrive(who) => self.arrive(&mut world, who)?,
+            Action::Release(who) => {
+                let token = world.contenders[who].holds.take()?;
+                match self.0 {
+                    Defect::ReleaseFreesAnyones => world.row.held = None,
+                    _ => world.row.release(token),
+                }
+                world.owner = world.owner.filter(|owner| owner.contender != who);
+            }
+            Action::Pause(who) => world.contenders[who].paused = true,
+            Action::Wake(who) => world.contenders[who].paused = false,
+            Action::Cut(who) => self.end_session(&mut world, who),
+            Action::Crash(who) => {
+                self.end_session(&mut world, who);
+                world.contenders[who].holds = None;
+            }
+        }
+        Some(world)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("every rule holds", |_, world: &World| world.broken.is_none()),
+            Property::sometimes("a late write is refused", |_, world: &World| {
+                world.situation == Situation::LateWriteRefused
+            }),
+            Property::sometimes("a paused holder's lock is taken", |_, world: &World| {
+                world.situation == Situation::TakenFromThePaused
+            }),
+            Property::sometimes("a session's end frees the lock", |_, world: &World| {
+                world.situation == Situation::FreedByTheSessionsEnd
+            }),
+            Property::sometimes("a contender is turned away", |_, world: &World| {
+                world.situation == Situation::Contended
+            }),
+        ]
+    }
+}
+
+#[test]
+fn every_rule_holds_in_every_reachable_state() {
+    let checker = Exploration(Defect::None).checker().threads(2).spawn_bfs().join();
+    if let Some(path) = checker.discovery("every rule holds") {
+        panic!("{:?}: {:?}", path.last_state().broken, path.clone().into_actions());
+    }
+    checker.assert_properties();
+    assert_eq!(checker.unique_state_count(), 41_565);
+}
+
+#[test]
+fn each_defect_is_seen_as_the_rule_it_breaks() {
+    for (defect, rule) in [
+        (Defect::TakenInAClientThatExits, Rule::OneHolder),
+        (Defect::NoFencing, Rule::OnlyTheLiveHolderWrites),
+        (Defect::StaleByAge, Rule::OneHolder),
+        (Defect::SessionEndUnnoticed, Rule::FreeWhenOver),
+        (Defect::TokensRepeat, Rule::OnlyTheLiveHolderWrites),
+        (Defect::ReleaseFreesAnyones, Rule::LiveHolderIsNeverRefused),
+    ] {
+        let checker =
+            Exploration(defect).checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+        let seen = checker.discovery("every rule holds").and_then(|path| path.last_state().broken);
+        assert_eq!(seen, Some(rule), "{defect:?}");
+    }
+}
