@@ -11,6 +11,8 @@ held if {
 	trim_space(input.subject.clearance) != ""
 	trim_space(input.action.operation) != ""
 	trim_space(input.resource.classification) != ""
+
+	# `codes[country]` in the loop would be read as "any member" by some engines.
 	codes := data.reference.countries.alpha2
 	codes[input.subject.countryOfAffiliation]
 	is_array(input.resource.releasabilityTo)

@@ -4,6 +4,7 @@ import data.org.equivalence
 import data.testing.fixture
 
 test_every_term_of_the_table_maps_to_its_level if {
+	count(data.reference.classification_equivalence) == 34
 	every country, names in data.reference.classification_equivalence {
 		every name, terms in names {
 			every term in terms {
