@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dive_node::adapters::FileError;
 use dive_node::serve::{self as node, ServeError as NodeServeError};
 use dive_node::{NodeError, Ports, Settings};
-use dive_runtime::TokioRuntime;
+use dive_runtime::{Runtime, TokioRuntime};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use std::future::Future;
@@ -89,6 +89,7 @@ pub struct Server {
     settings: Settings,
     kas: Kas,
     listener: TcpListener,
+    tls: Option<node::Tls>,
     address: SocketAddr,
     runtime: Arc<TokioRuntime>,
 }
@@ -99,8 +100,9 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when something cannot be used.
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
-        let ports = node::ports(&settings)?;
-        Self::bind_with(settings, ports).await
+        let runtime = Arc::new(TokioRuntime::new());
+        let ports = node::ports(&settings, &(runtime.clone() as Arc<dyn Runtime>)).await?;
+        Self::bound(settings, ports, runtime).await
     }
 
     /// The same with the given ports.
@@ -108,17 +110,21 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when something cannot be used.
     pub async fn bind_with(settings: Settings, ports: Ports) -> Result<Self, ServeError> {
+        Self::bound(settings, ports, Arc::new(TokioRuntime::new())).await
+    }
+
+    async fn bound(settings: Settings, ports: Ports, runtime: Arc<TokioRuntime>) -> Result<Self, ServeError> {
         if settings.kas.key_file.as_os_str().is_empty() {
             return Err(ServeError::NoKeyFile);
         }
         let mut chance = system_chance()?;
         let key = key_file::open_or_create(&settings.kas.key_file, &mut chance)?;
-        let runtime = Arc::new(TokioRuntime::new());
+        let tls = node::Tls::new(&settings.tls)?;
         let kas = Kas::new(settings.clone(), ports, key, chance, runtime.clone())?;
         let failed = |source| ServeError::Listen { address: settings.kas.listen, source };
         let listener = TcpListener::bind(settings.kas.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { settings, kas, listener, address, runtime })
+        Ok(Self { settings, kas, listener, tls, address, runtime })
     }
 
     /// Where it listens.
@@ -134,10 +140,11 @@ impl Server {
     /// Answers until `stop` completes, then takes no more connections and waits at most `http.drain` for those
     /// that are busy.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { settings, kas, listener, address, runtime } = self;
+        let Self { settings, kas, listener, tls, address, runtime } = self;
         info!(event = "listening", address = %address, node = %settings.node.id);
         kas.start();
-        let drained = node::serve_connections(listener, kas.router(), &settings.http, &*runtime, stop).await;
+        let drained =
+            node::serve_connections(listener, tls, kas.router(), &settings.http, &*runtime, stop).await;
         // The checks hold the runtime, so it would outlive the service.
         runtime.shutdown();
         if drained {

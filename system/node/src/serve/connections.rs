@@ -11,23 +11,26 @@ use axum::body::Body;
 use dive_runtime::Runtime;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
+use tower::util::Oneshot;
 use tracing::warn;
 
+use super::listener::Tls;
 use crate::http::SourceIp;
 use crate::settings::HttpSettings;
 
 /// How long to wait after the system refused a connection for want of resources.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Serves until `stop`; true when every request in flight ended within `http.drain`.
+/// Serves until `stop`, over TLS when there is a `tls` to begin with; true when every request in flight ended within `http.drain`.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     router: Router,
     http: &HttpSettings,
     runtime: &dyn Runtime,
@@ -44,7 +47,9 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, peer, place)) => {
-                answer(stream, peer, place, router.clone(), http.header_timeout, &graceful);
+                let service = Service { source: SourceIp(peer.to_string().into()), router: router.clone() };
+                let begun = Begun { tls: tls.clone(), place, header_timeout: http.header_timeout };
+                tokio::spawn(begun.answer(stream, service, graceful.watcher()));
             }
             Err(error) => {
                 warn!(event = "accept_failed", error = %error);
@@ -67,32 +72,57 @@ async fn accept(
     Ok((stream, peer.ip(), place))
 }
 
-fn answer(
-    stream: TcpStream,
-    peer: IpAddr,
-    place: OwnedSemaphorePermit,
+/// What every request of one connection goes to.
+#[derive(Clone)]
+struct Service {
+    source: SourceIp,
     router: Router,
+}
+
+impl hyper::service::Service<hyper::Request<Incoming>> for Service {
+    type Response = axum::response::Response;
+    type Error = Infallible;
+    type Future = Oneshot<Router, hyper::Request<Body>>;
+
+    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(self.source.clone());
+        self.router.clone().oneshot(request)
+    }
+}
+
+/// A connection that was accepted.
+struct Begun {
+    tls: Option<Tls>,
+    place: OwnedSemaphorePermit,
+    /// The handshake may take as long as a request's head.
     header_timeout: Duration,
-    graceful: &GracefulShutdown,
-) {
-    let source = SourceIp(peer.to_string().into());
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(source.clone());
-        let router = router.clone();
-        async move {
-            Ok::<_, Infallible>(match router.oneshot(request.map(Body::new)).await {
-                Ok(answer) => answer,
-            })
+}
+
+impl Begun {
+    /// Answers until the client goes away, which in the middle is no event of ours.
+    async fn answer(self, stream: TcpStream, service: Service, watcher: Watcher) {
+        match &self.tls {
+            None => self.serve(stream, service, watcher).await,
+            Some(tls) => {
+                if let Ok(Ok(stream)) = tokio::time::timeout(self.header_timeout, tls.accept(stream)).await {
+                    self.serve(stream, service, watcher).await;
+                }
+            }
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        // A client that goes away in the middle is no event of ours.
-        let _ = connection.await;
-        drop(place);
-    });
+        drop(self.place);
+    }
+
+    async fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        service: Service,
+        watcher: Watcher,
+    ) {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .serve_connection(TokioIo::new(stream), service);
+        let _ = watcher.watch(connection).await;
+    }
 }

@@ -1,25 +1,29 @@
 //! The process around a node: logs, listener, signals, a stop that waits for requests in flight.
 
+mod connected;
 mod connections;
+mod listener;
 mod logging;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use dive_runtime::TokioRuntime;
+use dive_runtime::{Runtime, TokioRuntime};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
+pub use connected::ports;
 pub use connections::serve as serve_connections;
+pub use listener::{CertificateError, Tls};
 pub use logging::install as install_logging;
 
-use crate::adapters::{
-    AuditFile, FileError, IssuersFile, LogEvents, Opa, OpaError, ResourcesFile, ThisProcess,
-};
+use crate::adapters::mongodb::DriverError;
+use crate::adapters::redis::RedisClientError;
+use crate::adapters::{FileError, OpaError, TrustError};
 use crate::node::{Node, NodeError};
-use crate::ports::Ports;
+use crate::ports::{Ports, SealingKeyError};
 use crate::settings::Settings;
 
 /// Why a node's process could not run.
@@ -39,6 +43,21 @@ pub enum ServeError {
     /// No client for the policy engine.
     #[error(transparent)]
     Opa(#[from] OpaError),
+    /// The authorities to trust cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The certificate to serve with cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// No client for the store.
+    #[error(transparent)]
+    Mongodb(#[from] DriverError),
+    /// No client for a Redis.
+    #[error(transparent)]
+    Redis(#[from] RedisClientError),
+    /// There is no key to seal cached decisions with.
+    #[error(transparent)]
+    SealingKey(#[from] SealingKeyError),
     /// The node could not be put together.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -76,52 +95,26 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// The ports of a process: what `settings` name, opened.
-///
-/// # Errors
-/// [`ServeError`] when something is not named or cannot be used.
-pub fn ports(settings: &Settings) -> Result<Ports, ServeError> {
-    let needed = [
-        ("files.issuers", &settings.files.issuers, "the trusted issuers"),
-        ("files.resources", &settings.files.resources, "the resources' metadata"),
-        ("audit.path", &settings.audit.path, "the audit trail"),
-    ];
-    for (key, path, about) in needed {
-        if path.as_os_str().is_empty() {
-            return Err(ServeError::Missing { key, about });
-        }
-    }
-    let issuers = Arc::new(IssuersFile::open(&settings.files.issuers)?);
-    let mut ports = Ports::new(
-        Arc::new(Opa::new(&settings.opa)?),
-        issuers.clone(),
-        issuers,
-        Arc::new(ResourcesFile::open(&settings.files.resources)?),
-        Arc::new(AuditFile::open(&settings.audit)?),
-        Arc::new(LogEvents),
-    );
-    ports.process = Some(Arc::new(ThisProcess));
-    Ok(ports)
-}
-
 /// A node with its listener bound, not yet answering.
 #[derive(Debug)]
 pub struct Server {
     settings: Settings,
     node: Node,
     listener: TcpListener,
+    tls: Option<Tls>,
     address: SocketAddr,
     runtime: Arc<TokioRuntime>,
 }
 
 impl Server {
-    /// Opens the files of `settings` and binds its address.
+    /// Opens what `settings` name and binds its address. What is behind the network may be away.
     ///
     /// # Errors
     /// [`ServeError`] when a file or the address cannot be used.
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
-        let ports = ports(&settings)?;
-        Self::bind_with(settings, ports).await
+        let runtime = Arc::new(TokioRuntime::new());
+        let ports = ports(&settings, &(runtime.clone() as Arc<dyn Runtime>)).await?;
+        Self::bound(settings, ports, runtime).await
     }
 
     /// Binds the address of `settings` for a node with the given ports.
@@ -129,12 +122,16 @@ impl Server {
     /// # Errors
     /// [`ServeError`] when the ports do not fit together or the address cannot be used.
     pub async fn bind_with(settings: Settings, ports: Ports) -> Result<Self, ServeError> {
-        let runtime = Arc::new(TokioRuntime::new());
+        Self::bound(settings, ports, Arc::new(TokioRuntime::new())).await
+    }
+
+    async fn bound(settings: Settings, ports: Ports, runtime: Arc<TokioRuntime>) -> Result<Self, ServeError> {
+        let tls = Tls::new(&settings.tls)?;
         let node = Node::new(settings.clone(), ports, runtime.clone())?;
         let failed = |source| ServeError::Listen { address: settings.http.listen, source };
         let listener = TcpListener::bind(settings.http.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { settings, node, listener, address, runtime })
+        Ok(Self { settings, node, listener, tls, address, runtime })
     }
 
     /// Where it listens.
@@ -150,11 +147,11 @@ impl Server {
     /// Answers until `stop` completes, then takes no more connections and waits at most `http.drain` for
     /// those that are busy.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { settings, node, listener, address, runtime } = self;
+        let Self { settings, node, listener, tls, address, runtime } = self;
         info!(event = "listening", address = %address, node = %settings.node.id);
         node.start();
         let router = node.router();
-        let drained = connections::serve(listener, router, &settings.http, &*runtime, stop).await;
+        let drained = connections::serve(listener, tls, router, &settings.http, &*runtime, stop).await;
         // The checks hold the runtime, so it would outlive the node.
         runtime.shutdown();
         if drained {
