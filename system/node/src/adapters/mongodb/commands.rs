@@ -13,7 +13,7 @@ const DUPLICATE_KEY: i32 = 11000;
 /// A database that carries out commands.
 #[async_trait]
 pub trait Commands: Send + Sync {
-    /// Carries out one command. A reply whose `ok` is not 1 is a failure; one with `writeErrors` is not.
+    /// Carries out one command. A reply whose `ok` is 0 is a failure; one with `writeErrors` is not.
     ///
     /// # Errors
     /// [`CommandFailure`], within a bounded time.
@@ -61,9 +61,9 @@ impl CommandFailure {
     /// What it says otherwise.
     pub fn of_reply(reply: Document) -> Result<Document, Self> {
         let ok = match reply.get("ok") {
-            Some(Bson::Double(ok)) => *ok == 1.0,
-            Some(Bson::Int32(ok)) => *ok == 1,
-            Some(Bson::Int64(ok)) => *ok == 1,
+            Some(Bson::Double(ok)) => *ok > 0.0,
+            Some(Bson::Int32(ok)) => *ok > 0,
+            Some(Bson::Int64(ok)) => *ok > 0,
             _ => false,
         };
         if ok { Ok(reply) } else { Err(Self::told(&reply)) }

@@ -43,12 +43,11 @@ fn settings(address: &str, database: &str) -> MongodbSettings {
 }
 
 async fn bed(name: &str) -> Bed {
-    let (address, server) = match std::env::var("CONTRACT_MONGODB") {
-        Ok(address) => (address, None),
-        Err(_) => {
-            let (address, server) = serve(([127, 0, 0, 1], 0).into()).await;
-            (address.to_string(), Some(server))
-        }
+    let (address, server) = if let Ok(address) = std::env::var("CONTRACT_MONGODB") {
+        (address, None)
+    } else {
+        let (address, server) = serve(([127, 0, 0, 1], 0).into()).await;
+        (address.to_string(), Some(server))
     };
     let settings = settings(&address, &format!("node-{name}"));
     let driver = driver(&settings).await;
@@ -186,7 +185,7 @@ async fn documents_that_are_not_understood_are_errors_not_answers() {
 async fn twenty_that_start_at_once_migrate_once() {
     let bed = bed("migrations").await;
     let stores = join_all((0..20).map(|_| async { MongoStore::new(driver(&bed.settings).await) })).await;
-    let checked = join_all(stores.iter().map(|store| store.check())).await;
+    let checked = join_all(stores.iter().map(MongoStore::check)).await;
     assert!(checked.iter().all(Result::is_ok), "{checked:?}");
     let noted = bed.driver.run(doc! {"count": collections::MIGRATIONS}).await.unwrap();
     assert_eq!(noted.get_i32("n").unwrap(), 1);
