@@ -1,15 +1,17 @@
 //! The policy enforcement point: a service that lets a request through only if the policy engine says so.
 //!
 //! ```text
-//!            POST /api/authorize                         every 5 s
-//!                    │                                       │
-//!  http ──► enforcement ──► token ──► IssuerRegistry      poller ──► Probe
-//!                │  │                                     │     │
-//!                │  └─► decisions ──► circuit ──► PolicyEngine  └──► health ──► GET /health*
-//!                └─► Audit                │
-//!                                         ▼
-//!                              event ──► metrics ──► GET /metrics
-//!                                   └──► EventSink
+//!        /api/authorize, /api/resources, /api/auth, …           every 5 s
+//!                    │                                             │
+//!  http ──► enforcement ─┬─► token ─────► issuers, their keys ┐  poller ──► Probe
+//!                        ├─► revocation   (a local copy)      │    │  └──► health ──► GET /health*
+//!                        ├─► resources ─► ResourceStore       ├──► call_path ──► circuit
+//!                        ├─► decisions ─► DecisionStore       │      (a breaker for each dependency)
+//!                        ├─► PolicyEngine ────────────────────┘
+//!                        └─► Audit ──── shipper ──► the store that all nodes share
+//!
+//!  whatever happens ──► event ─┬─► metrics ──► GET /metrics
+//!                              └─► EventSink
 //! ```
 //!
 //! | where | what |
