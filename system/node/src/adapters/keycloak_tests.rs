@@ -66,7 +66,7 @@ async fn keys_and_health_come_over_tls_from_whom_the_bundle_vouches_for() {
 async fn a_server_that_is_not_trusted_is_told_apart_and_its_certificates_issuer_named() {
     let (ours, theirs) = (authority("Coalition"), authority("Foreign Authority"));
     let hour = Duration::from_hours(1);
-    let past = Validity { from: now() - 3 * hour, until: now() - hour };
+    let past = Validity { from: now().saturating_sub(3 * hour), until: now().saturating_sub(hour) };
     let future = Validity { from: now() + hour, until: now() + 3 * hour };
     let good = Validity::around(now());
     let cases = [

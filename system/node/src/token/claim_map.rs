@@ -198,13 +198,15 @@ impl ClaimMap {
         match (attribute, value) {
             // Nothing is claimed: the attribute is missing.
             (_, Value::Null) => Ok(Value::Null),
-            (Attribute::UniqueId, value @ Value::String(_)) => Ok(value),
-            (Attribute::AcpCoi, value @ Value::Array(_)) => Ok(value),
+            (Attribute::UniqueId, value @ Value::String(_))
+            | (Attribute::AcpCoi, value @ Value::Array(_)) => Ok(value),
             (Attribute::CountryOfAffiliation, Value::String(code)) => {
                 self.country(&code).map(|country| country.as_str().into()).ok_or(Unmapped)
             }
-            (Attribute::Clearance, value @ Value::String(_)) if self.clearances.is_empty() => Ok(value),
             (Attribute::Clearance, Value::String(term)) => {
+                if self.clearances.is_empty() {
+                    return Ok(term.into());
+                }
                 let level = self.clearances.get(&term.to_uppercase());
                 level.map(|level| level.as_str().into()).ok_or(Unmapped)
             }

@@ -77,12 +77,13 @@ fn what_is_not_claimed_is_missing_and_no_more() {
 
 #[test]
 fn a_map_is_validated_before_it_is_accepted() {
-    let changed = |change: fn(&mut Value)| {
+    type Change = fn(&mut Value);
+    let changed = |change: Change| {
         let mut map = french();
         change(&mut map);
         accepted(&map).unwrap_err()
     };
-    let cases: [(fn(&mut Value), &str); 13] = [
+    let cases: [(Change, &str); 13] = [
         (|map| map["claims"]["other"] = "clearance".into(), "two claims are mapped to `clearance`"),
         (|map| map["claims"]["login"] = "acpCOI".into(), "no claim is mapped to `uniqueID`"),
         (|map| map["claims"]["login"] = "roles".into(), "unknown variant"),
