@@ -30,6 +30,9 @@ use value::{Clock, Kind, Raw, Value};
 /// Environment variables of ours that are no settings: the file's own name.
 const NO_SETTINGS: [&str; 1] = ["DIVE_CONFIG"];
 
+/// What a busy machine may take for an answer, whatever the speed of the run.
+const LEAST_ANSWER: Duration = Duration::from_millis(100);
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -167,17 +170,21 @@ impl Settings {
     }
 
     /// The same settings in a world that runs `speed` times as fast: every span on the node's own clock is
-    /// divided. The tolerance for other machines' wall clocks stays.
+    /// divided, but those by which an answer is slow, or too slow for a cache, to no less than 100 ms. The
+    /// tolerance for other machines' wall clocks stays.
     #[must_use]
     pub fn compressed(&self, speed: f64) -> Self {
         let mut resolved = self.resolved.clone();
         for (key, (value, _)) in &mut resolved {
-            let own = TABLE
-                .get(key)
-                .is_some_and(|entry| matches!(entry.kind, Kind::Span { clock: Clock::Own, .. }));
-            if let (true, Value::Span(span)) = (own, value) {
+            let Some(Kind::Span { clock, .. }) = TABLE.get(key).map(|entry| entry.kind) else { continue };
+            let least = match clock {
+                Clock::Own => Duration::from_micros(1),
+                Clock::Answer => LEAST_ANSWER,
+                Clock::Wall => continue,
+            };
+            if let Value::Span(span) = value {
                 let shorter = Duration::try_from_secs_f64(span.as_secs_f64() / speed).unwrap_or(*span);
-                *span = if span.is_zero() { *span } else { shorter.max(Duration::from_micros(1)) };
+                *span = shorter.max(least).min(*span);
             }
         }
         let values = Values::from_resolved(&resolved);

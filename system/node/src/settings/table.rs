@@ -33,6 +33,9 @@ const DAY: Duration = Duration::from_hours(24);
 /// A span that may be anything a test or a slow site needs, but neither nothing nor for ever.
 const SPAN: Kind = Kind::Span { min: MS, max: DAY, clock: Clock::Own };
 
+/// The same for how fast something else must answer.
+const ANSWER: Kind = Kind::Span { min: MS, max: DAY, clock: Clock::Answer };
+
 const HTTP: Kind = Kind::Url(&["http", "https"]);
 
 const fn count(min: u64, max: u64) -> Kind {
@@ -109,7 +112,7 @@ fn table() -> BTreeMap<String, Entry> {
         ("blacklist_redis", "the revocations shared by all nodes; nothing: there are none"),
     ] {
         add(&format!("{key}.url"), Kind::Url(&["redis", "rediss"]), "", about);
-        add(&format!("{key}.timeout"), SPAN, "250ms", "how long one command may take");
+        add(&format!("{key}.timeout"), ANSWER, "250ms", "how long one command may take");
     }
     add("revocation.reread", SPAN, "2s", "time between two whole readings, for news that was lost");
     let hold = Kind::Span { min: MS, max: Duration::from_hours(24 * 365), clock: Clock::Wall };
@@ -160,7 +163,7 @@ fn table() -> BTreeMap<String, Entry> {
         let deadline = if dependency == Dependency::Keycloak { "3s" } else { "2s" };
         add(&poll("deadline"), SPAN, deadline, "a check that takes longer has failed");
         let slow_over = format!("{}ms", dependency.slow_over().as_millis());
-        add(&poll("slow_over"), SPAN, &slow_over, "an answer that takes longer is slow: degraded");
+        add(&poll("slow_over"), ANSWER, &slow_over, "an answer that takes longer is slow: degraded");
 
         let Some(breaker) = dependency.breaker() else { continue };
         let BreakerSettings { failures, open_for, successes, half_open, .. } = breaker;

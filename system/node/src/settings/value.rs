@@ -32,6 +32,8 @@ pub(super) enum Kind {
 pub(super) enum Clock {
     /// The node's own; a compressed run divides it.
     Own,
+    /// The node's own, but it bounds how fast something else answers, which no compression makes faster.
+    Answer,
     /// Other machines' wall clocks; nothing divides it.
     Wall,
 }
