@@ -13,6 +13,8 @@ pub enum Party {
     Hub,
     /// The identity provider.
     Keycloak,
+    /// The key access service.
+    Kas,
     /// The interface at which a stand-in of the identity provider is told what to do.
     KeycloakManagement,
 }
@@ -50,9 +52,10 @@ impl Asked {
 
     /// The answer with this status.
     pub(super) fn answered(&self, status: u16) -> Answer {
-        let answer = Answer::new(Class::of_status(self.kind, status).name())
-            .with("request", self.id.clone())
-            .with("status", status.to_string());
+        let answer =
+            Answer::new(Class::of_status(self.kind, status).name()).with("status", status.to_string());
+        // Only a node knows the request by its id.
+        let answer = if self.to == Party::Hub { answer.with("request", self.id.clone()) } else { answer };
         match &self.bearer {
             Some(bearer) => answer.with("token", bearer.clone()),
             None => answer,

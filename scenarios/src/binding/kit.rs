@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use coalition::{Coalition, CoalitionError, HUB_TENANT, realms};
 use dive_authz::Input;
+use dive_node::adapters::mongodb::IssuerDocument;
 use dive_node::ports::{StoredResource, TrustedIssuer};
 use jsonwebtoken::jwk::JwkSet;
-use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::callers::Callers;
@@ -118,23 +118,25 @@ impl Kit {
     }
 
     /// The registry's trusted issuers, whose keys are read at the identity provider with this base URL.
-    pub fn registry(&self, identity_provider: &str) -> Value {
+    pub fn registry(&self, identity_provider: &str) -> Vec<IssuerDocument> {
         let trusted = self.coalition.tenants().iter().filter(|tenant| tenant.trusted);
         trusted
             .map(|tenant| {
                 let realm = realms::issuer(identity_provider, tenant.name);
-                json!({
-                    "issuer": tenant.issuer(),
-                    "tenant": tenant.name,
-                    "keysUrl": format!("{realm}/protocol/openid-connect/certs"),
-                })
+                IssuerDocument {
+                    issuer: tenant.issuer(),
+                    tenant: tenant.name.to_owned(),
+                    jwks_uri: Some(format!("{realm}/protocol/openid-connect/certs")),
+                    max_classification: None,
+                    claim_map: None,
+                }
             })
             .collect()
     }
 
-    /// The ZTDF objects by the ids of their resources.
-    pub fn objects(&self) -> Value {
-        json!(self.sealed.objects)
+    /// Every resource as it is stored.
+    pub fn resources(&self) -> impl Iterator<Item = &StoredResource> {
+        self.resources.values().map(|resource| &**resource)
     }
 
     /// What the key access service needs, and what is encrypted.

@@ -11,6 +11,7 @@
 //! | [`session`], [`asked`] | the callers of one run: the next request, and its end |
 //! | [`sealed`] | the encrypted resources, and the key that opens them |
 //! | [`wire`] | a harmless question in each protocol that is not HTTP |
+//! | [`opening`] | an encrypted resource, from the question to the plaintext |
 //! | [`reading`] | from what a node and an engine tell to the timeline |
 //! | [`invariants`] | what must hold in every run |
 
@@ -18,6 +19,7 @@ pub mod asked;
 pub mod callers;
 pub mod invariants;
 pub mod kit;
+pub mod opening;
 pub mod policy;
 pub mod reading;
 pub mod requests;

@@ -26,11 +26,13 @@ pub enum Kind {
     Return,
     /// The identity provider signs with a new key from now on.
     RotateKeys,
+    /// Somebody opens an encrypted resource that they may have.
+    Open,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Read,
         Self::ReadAgain,
         Self::ReadForbidden,
@@ -41,6 +43,7 @@ impl Kind {
         Self::ReadAsLeaver,
         Self::Return,
         Self::RotateKeys,
+        Self::Open,
     ];
 
     /// The word for it in scenarios.
@@ -56,6 +59,7 @@ impl Kind {
             Self::ReadAsLeaver => "read-as-leaver",
             Self::Return => "return",
             Self::RotateKeys => "rotate-keys",
+            Self::Open => "open",
         }
     }
 
@@ -83,6 +87,8 @@ impl Kind {
 pub enum Class {
     /// 200: the policy let it through.
     Allowed,
+    /// It was opened, and says what it should.
+    Opened,
     /// 2xx to what is no question to the policy: it was done.
     Done,
     /// 403, with the policy's reason.
@@ -103,8 +109,9 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Allowed,
+        Self::Opened,
         Self::Done,
         Self::Denied,
         Self::Unavailable,
@@ -119,6 +126,7 @@ impl Class {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
+            Self::Opened => "opened",
             Self::Done => "done",
             Self::Denied => "denied",
             Self::Unavailable => "unavailable",

@@ -58,6 +58,8 @@ impl Session {
             bearer: None,
         };
         match kind {
+            // Several exchanges: see `open`.
+            Kind::Open => ask(Party::Kas, String::new(), JSON, String::new()),
             Kind::Login | Kind::Return => {
                 let user = if kind == Kind::Login { COMMUTER } else { LEAVER };
                 let realm = realm_name(HUB_TENANT);
@@ -73,7 +75,8 @@ impl Session {
                 self.by(LEAVER, ask(Party::Hub, "/api/auth/revoke".into(), JSON, body))
             }
             Kind::Read | Kind::ReadAgain | Kind::ReadForbidden | Kind::ReadImpatient => {
-                let (user, resource) = self.pair(kind != Kind::ReadForbidden, number, |(of, _)| *of != LEAVER);
+                let (user, resource) =
+                    self.pair(kind != Kind::ReadForbidden, number, |(of, _)| *of != LEAVER);
                 let operation = if kind == Kind::ReadAgain { "read".into() } else { format!("read {id}") };
                 self.by(user, ask(Party::Hub, AUTHORIZE.into(), JSON, question(resource, &operation)))
             }
@@ -91,6 +94,15 @@ impl Session {
         // Letters and digits only, all of them.
         let password = self.kit.coalition().password(user).unwrap_or_default();
         format!("grant_type=password&client_id={DIRECT_CLIENT}&username={user}&password={password}")
+    }
+
+    /// Somebody's token, and an encrypted resource that they may have.
+    pub(super) fn encrypted(&self, number: u64) -> Option<(String, String)> {
+        let objects = &self.kit.sealed().objects;
+        let (user, resource) =
+            self.pair(true, number, |(user, resource)| *user != LEAVER && objects.contains_key(resource));
+        let token = self.token(user).0;
+        (!resource.is_empty()).then(|| (token, resource.to_owned()))
     }
 
     /// What came of a request, once its answer is there.
@@ -123,10 +135,16 @@ impl Session {
     }
 
     fn by(&self, user: &str, asked: Asked) -> Asked {
-        let given = self.tokens.lock().get(user).cloned();
-        let number = given.as_ref().map_or(0, |token| token.number);
-        let text = given.map_or_else(|| self.kit.callers().token(user).to_owned(), |token| token.text);
+        let (text, number) = self.token(user);
         Asked { token: Some(text), bearer: Some(format!("{user}/{number}")), ..asked }
+    }
+
+    /// A user's token, and the how-manieth of theirs it is.
+    fn token(&self, user: &str) -> (String, u64) {
+        match self.tokens.lock().get(user) {
+            Some(token) => (token.text.clone(), token.number),
+            None => (self.kit.callers().token(user).to_owned(), 0),
+        }
     }
 }
 

@@ -206,6 +206,8 @@ pub(super) enum Role {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// The key access service
+    Kas,
     /// The stand-in of the policy engine
     StandinOpa {
         /// Where it listens

@@ -16,7 +16,16 @@ use crate::binding::policy;
 
 pub(super) fn serve(role: Role) -> Result<Exit, Report> {
     match role {
-        Role::Node { config } => node(config.as_deref()),
+        Role::Node { config } => {
+            runtime()?
+                .block_on(dive_node::serve(settings(config.as_deref())?))
+                .map_err(Complaint::internal)?;
+            Ok(Exit::Done)
+        }
+        Role::Kas => {
+            runtime()?.block_on(dive_kas::serve(settings(None)?)).map_err(Complaint::internal)?;
+            Ok(Exit::Done)
+        }
         Role::StandinOpa { listen, data } => standin_opa(listen, data.as_deref()),
         Role::StandinKeycloak { listen, management, seed, hostname, tenants } => {
             let listen = standin_keycloak::Listen { main: listen, management, tls: None };
@@ -44,7 +53,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, Complaint> {
     runtime.map_err(|error| Complaint::internal(format!("no threads can be started: {error}")))
 }
 
-fn node(config: Option<&Path>) -> Result<Exit, Report> {
+/// The settings of a node or of what stands around one: the environment, over a file.
+fn settings(config: Option<&Path>) -> Result<dive_node::Settings, Report> {
     let read = |path: &Path| {
         std::fs::read_to_string(path)
             .map_err(|error| Complaint::usage(format!("{}: {error}", path.display())))
@@ -56,8 +66,7 @@ fn node(config: Option<&Path>) -> Result<Exit, Report> {
         Complaint::usage(error)
             .help("mend the file, or the variable DIVE_… of the environment, that is named above")
     })?;
-    runtime()?.block_on(dive_node::serve(settings)).map_err(Complaint::internal)?;
-    Ok(Exit::Done)
+    Ok(settings)
 }
 
 fn standin_opa(listen: SocketAddr, data: Option<&Path>) -> Result<Exit, Report> {

@@ -4,6 +4,7 @@ pub mod docker;
 pub mod local;
 pub mod virtual_world;
 
+mod seed;
 mod settings;
 mod watch;
 

@@ -4,6 +4,7 @@ mod audit_complete;
 mod breaker_path;
 mod contained;
 mod fail_closed;
+mod revocation;
 
 use harness_core::event::What;
 use harness_core::history::History;
@@ -14,11 +15,12 @@ pub use audit_complete::AuditComplete;
 pub use breaker_path::BreakerPath;
 pub use contained::Contained;
 pub use fail_closed::FailClosed;
+pub use revocation::Revocation;
 
 /// Every invariant, in the order reports show them. `recovered` and `clean` are not among them: the
 /// harness judges those of every run by itself, on axes of their own.
-pub fn all() -> [&'static dyn Invariant; 4] {
-    [&FailClosed, &BreakerPath, &Contained, &AuditComplete]
+pub fn all() -> [&'static dyn Invariant; 5] {
+    [&FailClosed, &Revocation, &BreakerPath, &Contained, &AuditComplete]
 }
 
 /// A fact of a witness, as the timeline keeps it.

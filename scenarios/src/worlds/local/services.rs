@@ -123,17 +123,11 @@ impl Services<'_> {
             ("redis.url", format!("redis://{}", via(REDIS)?)),
             ("blacklist_redis.url", format!("redis://{}", via(BLACKLIST)?)),
             ("kas.url", format!("http://{}", via(KAS)?)),
-            ("files.issuers", "issuers.json".into()),
-            ("files.resources", "resources.json".into()),
-            ("files.objects", "objects.json".into()),
             ("audit.path", AUDIT.into()),
             ("log.format", "json".into()),
         ];
         Ok(self
             .product(HUB, "node", &places)?
-            .file("issuers.json", self.kit.registry(&format!("http://{keycloak}")).to_string())
-            .file("resources.json", self.kit.coalition().resources_json().to_string())
-            .file("objects.json", self.kit.objects().to_string())
             .after(OPA)
             .after(KEYCLOAK)
             .after(MONGODB)

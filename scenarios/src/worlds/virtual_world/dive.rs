@@ -3,16 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use dive_node::audit::AuditEntry;
-use dive_node::ports::{
-    Audit, IdentityProvider, IssuerRegistry, Ports, ResourceStore, StoreError, StoredResource, TrustedIssuer,
-};
-use dive_node::{Dependency, Node as DiveNode, Settings};
-use dive_runtime::Runtime;
 use futures_util::future::join;
 use harness_core::event::Answer;
 use harness_core::fault::{Edge, ServiceName};
@@ -20,39 +13,41 @@ use harness_core::recorder::Recorder;
 use harness_core::time::Span;
 use harness_core::world::WorldError;
 use harness_sim::links::Passing;
-use harness_sim::{Link, LinkError, Links, Node, Reply, SimHandle, SimSystem, Slot};
+use harness_sim::{Link, LinkError, Links, Node, Reply, SimHandle, SimSystem};
+use standin_keycloak::{Interface, Method};
 use tower::ServiceExt as _;
 
 use super::Parts;
-use super::engine::{LinkedEngine, Opa};
-use super::feed::{Feed, Item, NodeFeed};
+use super::feed::{Feed, Item};
+use super::kas::Way;
+use super::keycloak::Keycloak;
 use super::runtime::SimRuntime;
+use super::services::Services;
+use crate::binding::asked::{Asked, Party};
 use crate::binding::kit::Kit;
-use crate::binding::reading::{Told, document};
+use crate::binding::opening::Ways;
+use crate::binding::reading::document;
 use crate::binding::requests::Kind;
 use crate::binding::session::Session;
-use crate::binding::topology::Shape;
+use crate::binding::topology::{HUB, KAS, KEYCLOAK, OPA};
 use crate::execute::{ExecuteError, Plan};
-use crate::worlds::settings;
+use crate::worlds::{self, settings};
 
-/// The hub's name.
-const HUB: &str = "hub";
 /// How often the health document is read.
 const LOOK: Duration = Duration::from_secs(5);
 /// The greatest body that a client reads, bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// A hub and its policy engine, each a node of the simulation.
+/// A topology of which every service is a node of the simulation.
 pub(super) struct VirtualDive {
     sim: SimHandle,
-    links: Links,
-    settings: Settings,
     kit: Arc<Kit>,
-    parts: Parts,
     feed: Feed,
-    opa: Slot<Arc<Opa>>,
-    hub: Slot<Router>,
+    services: Services,
+    /// The callers' ways.
     client: Link<Router>,
+    login: Link<Keycloak>,
+    opening: Link<Router>,
     session: Session,
 }
 
@@ -67,55 +62,25 @@ impl VirtualDive {
         let taps = feed.clone();
         let told = links.tap(Box::new(move |edge, passing| {
             if let Passing::Began { in_flight } = passing
-                && edge.from.0 == HUB
+                && (edge.from.0.as_str(), edge.to.0.as_str()) == (HUB, OPA)
             {
                 taps.push(Item::InFlight(format!("{edge}/in-flight"), in_flight));
             }
         }));
         debug_assert!(told.is_ok(), "these links are tapped once");
-        let hub = Slot::new();
-        let kit = Kit::at(Shape::HubAndOpa, sim.node("clock").wall())?;
+        let shape = worlds::shape_of(plan)?;
+        let kit = Kit::at(shape, sim.node("clock").wall())?;
+        let services = Services::new(shape, settings::of(plan)?, kit.clone(), links, parts, feed.clone());
         Ok(Self {
             sim: sim.clone(),
-            links: links.clone(),
-            settings: settings::of(plan)?,
             session: Session::new(kit.clone()),
             kit,
-            parts,
             feed,
-            opa: Slot::new(),
-            client: links.link(&Edge::new("client", HUB), &hub),
-            hub,
+            client: links.link(&Edge::new("client", HUB), &services.hub),
+            login: links.link(&Edge::new("client", KEYCLOAK), &services.keycloak),
+            opening: links.link(&Edge::new("client", KAS), &services.kas),
+            services,
         })
-    }
-
-    fn boot_hub(&self, node: &Node) -> Result<(), WorldError> {
-        let runtime: Arc<dyn Runtime> = Arc::new(SimRuntime(node.clone()));
-        let link = self.links.link(&Edge::new(HUB, "opa"), &self.opa);
-        let mut engine: Arc<dyn dive_node::ports::PolicyEngine> = Arc::new(LinkedEngine(link));
-        if let Some(around) = &self.parts.engine {
-            engine = around(engine);
-        }
-        let store = Arc::new(Store { kit: self.kit.clone(), feed: self.feed.clone() });
-        let events = Arc::new(NodeFeed(HUB, self.feed.clone()));
-        let mut ports = Ports::new(engine, store.clone(), store.clone(), store.clone(), store, events);
-        if let Some(breakers) = &self.parts.breakers {
-            ports.breakers = breakers(node);
-        }
-        let hub = DiveNode::new(self.settings.clone(), ports, runtime)
-            .map_err(|error| WorldError::Failed(error.to_string()))?;
-        if let Some(opa) = hub.breaker(Dependency::Opa) {
-            self.feed.push(Item::Told(HUB, circuit(opa.state.as_str())));
-        }
-        let feed = self.feed.clone();
-        node.at_end(move || {
-            feed.push(Item::Told(HUB, circuit("unknown")));
-            feed.push(Item::Told(HUB, Told::Service { dependency: "opa".into(), status: "unknown".into() }));
-            feed.push(Item::Told(HUB, Told::Status { status: "down".into() }));
-        });
-        hub.start();
-        self.hub.occupy(node, hub.router());
-        Ok(())
     }
 
     /// What comes of an HTTP request to the hub: the status and the body.
@@ -133,6 +98,29 @@ impl VirtualDive {
             })
             .await?;
         Ok(match reply {
+            Reply::Answer(answer) | Reply::Truncated { answer, .. } => answer,
+            Reply::Wrong { status, body } => (status, body.into_bytes()),
+        })
+    }
+
+    /// What comes of a request of the run's callers.
+    async fn exchange(&self, asked: &Asked) -> Result<(u16, Vec<u8>), LinkError> {
+        let interface = match asked.to {
+            Party::Hub => {
+                let headers = asked.headers();
+                let request = headers
+                    .fold(Request::post(&asked.path), |request, (name, value)| request.header(name, value));
+                return self.ask(request.body(Body::from(asked.body.clone())).unwrap_or_default()).await;
+            }
+            Party::Kas => return Err(LinkError::Refused),
+            Party::Keycloak => Interface::Main,
+            Party::KeycloakManagement => Interface::Management,
+        };
+        let (path, body) = (asked.path.clone(), asked.body.clone().into_bytes());
+        let called = self.login.call(move |keycloak: Keycloak| async move {
+            keycloak.answer(interface, Method::Post, &path, &body)
+        });
+        Ok(match called.await? {
             Reply::Answer(answer) | Reply::Truncated { answer, .. } => answer,
             Reply::Wrong { status, body } => (status, body.into_bytes()),
         })
@@ -160,25 +148,17 @@ impl VirtualDive {
     }
 }
 
-fn circuit(state: &str) -> Told {
-    Told::Circuit { dependency: "opa".into(), state: state.into() }
-}
-
 impl SimSystem for VirtualDive {
     fn services(&self) -> Vec<ServiceName> {
-        ["opa", HUB].map(ServiceName::from).into()
+        self.services.names().iter().map(|name| ServiceName::from(*name)).collect()
     }
 
     async fn boot(&self, service: &ServiceName, node: &Node) -> Result<(), WorldError> {
-        if service.0 == HUB {
-            return self.boot_hub(node);
-        }
-        self.opa.occupy(node, Arc::new(Opa::new(self.kit.engine(), self.feed.clone())));
-        Ok(())
+        self.services.boot(&service.0, node).await
     }
 
     async fn shut_down(&self, service: &ServiceName, _node: &Node) {
-        if service.0 == HUB { self.hub.vacate() } else { self.opa.vacate() }
+        self.services.vacate(&service.0);
     }
 
     async fn send(&self, request: &str, number: u64) -> Answer {
@@ -186,11 +166,15 @@ impl SimSystem for VirtualDive {
             return Answer::new("error").with("error", "no such request");
         };
         let asked = self.session.ask(kind, number);
-        let request = asked
-            .headers()
-            .fold(Request::post(&asked.path), |request, (name, value)| request.header(name, value));
-        let request = request.body(Body::from(asked.body.clone())).unwrap_or_default();
-        match self.sim.timeout(asked.patience, self.ask(request)).await {
+        if kind == Kind::Open {
+            let ways = Ways {
+                node: Arc::new(Way(self.client.clone())),
+                kas: Arc::new(Way(self.opening.clone())),
+                runtime: Arc::new(SimRuntime(self.sim.node("client"))),
+            };
+            return self.session.open(ways, number, number).await;
+        }
+        match self.sim.timeout(asked.patience, self.exchange(&asked)).await {
             Some(Ok((status, body))) => self.session.read(&asked, status, &body),
             Some(Err(error)) => asked.failed(error.to_string()),
             None => asked.unanswered(),
@@ -200,49 +184,5 @@ impl SimSystem for VirtualDive {
     async fn observe(&self, recorder: &Recorder) {
         let classification = |resource: &str| self.kit.classification(resource);
         join(self.feed.drain(recorder, classification), self.read_documents(recorder)).await;
-    }
-}
-
-/// What the hub reads from files elsewhere, and its audit.
-struct Store {
-    kit: Arc<Kit>,
-    feed: Feed,
-}
-
-#[async_trait]
-impl IssuerRegistry for Store {
-    async fn trusted(&self, issuer: &str) -> Result<Option<TrustedIssuer>, StoreError> {
-        Ok(self.kit.issuer(issuer))
-    }
-}
-
-#[async_trait]
-impl IdentityProvider for Store {
-    async fn keys(&self, issuer: &TrustedIssuer) -> Result<jsonwebtoken::jwk::JwkSet, StoreError> {
-        self.kit.keys(&issuer.issuer).ok_or_else(|| StoreError("no such issuer".into()))
-    }
-}
-
-#[async_trait]
-impl ResourceStore for Store {
-    async fn resource(&self, resource_id: &str) -> Result<Option<Arc<StoredResource>>, StoreError> {
-        Ok(self.kit.resource(resource_id))
-    }
-
-    async fn search(
-        &self,
-        _text: &str,
-        _after: Option<&str>,
-        _limit: usize,
-    ) -> Result<Vec<String>, StoreError> {
-        Err(StoreError("this store does not search".to_owned()))
-    }
-}
-
-#[async_trait]
-impl Audit for Store {
-    async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
-        self.feed.push(Item::Audit(HUB, entry.correlation_id.clone().into_owned()));
-        Ok(())
     }
 }

@@ -1,16 +1,24 @@
-//! DIVE in the virtual world: the whole node inside the simulation, the policy engine's stand-in beside it.
+//! DIVE in the virtual world: the whole node inside the simulation, the stand-ins of what it depends on beside it.
 //!
 //! | file | its one idea |
 //! |---|---|
 //! | `runtime` | the system's clock and tasks are the simulation's |
-//! | `engine` | the policy engine, called over a link |
+//! | `services` | how each service boots, and what outlives its lives |
+//! | `engine`, `keycloak`, `mongodb`, `redis`, `kas` | a dependency, called over a link |
+//! | `files` | what a node reads from files elsewhere |
 //! | `feed` | what happens inside, on its way to the timeline |
-//! | `dive` | how services boot, answer and are watched |
+//! | `dive` | how the topology is asked and watched |
 
 mod dive;
 mod engine;
 mod feed;
+mod files;
+mod kas;
+mod keycloak;
+mod mongodb;
+mod redis;
 mod runtime;
+mod services;
 
 use std::sync::Arc;
 

@@ -1,12 +1,16 @@
 //! The caller of a node, over HTTP.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use dive_kas::client::HttpTransport;
+use dive_runtime::TokioRuntime;
 use harness_core::event::Answer;
 use harness_core::world::WorldError;
 
 use crate::binding::asked::Asked;
+use crate::binding::opening::Ways;
 use crate::binding::session::Session;
 
 /// Asks nodes. Keeps connections, as callers do.
@@ -52,6 +56,19 @@ impl Client {
             Err(NoAnswer::Late) => asked.unanswered(),
             Err(NoAnswer::Failed(why)) => asked.failed(why),
         }
+    }
+
+    /// Opens an encrypted resource, as one of the run's callers.
+    pub(crate) async fn open(
+        &self,
+        hub: SocketAddr,
+        kas: SocketAddr,
+        session: &Session,
+        number: u64,
+    ) -> Answer {
+        let to = |address| Arc::new(HttpTransport::new(&format!("http://{address}"), self.0.clone()));
+        let ways = Ways { node: to(hub), kas: to(kas), runtime: Arc::new(TokioRuntime::new()) };
+        session.open(ways, number, rand::random()).await
     }
 
     /// The status and the body of a GET, within real time.
