@@ -11,7 +11,7 @@
 //! |---|---|
 //! | 400 | something in the body is wrong; the timestamp is too far off; the nonce was used before |
 //! | 401 | the token is missing, wrong, expired or revoked |
-//! | 403 | the policy forbids it, with its reason and checks; `ztdf`: the object was tampered with |
+//! | 403 | the policy forbids it, with its reason and checks; `ZTDF`: the object was tampered with |
 //! | 404 | no such resource, not encrypted, or no such key access object |
 //! | 503 | policy engine, metadata, revocations or audit trail are away, or no room for another nonce |
 //!

@@ -48,6 +48,9 @@ impl Kas {
     ) -> Result<Self, NodeError> {
         let metrics = Arc::new(Metrics::new(&settings.node));
         ports.app = APP;
+        // It does not watch itself, and decisions that are remembered are none of its business.
+        ports.probes.retain(|dependency, _| !matches!(dependency, Dependency::Kas | Dependency::Redis));
+        ports.decisions = None;
         ports.events = Arc::new(Watched { metrics: Arc::clone(&metrics), sink: ports.events });
         ports.breakers = own_breaker(&settings, ports.breakers);
         let node = Node::new(settings.clone(), ports, Arc::clone(&runtime))?;

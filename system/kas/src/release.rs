@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  token ─401─► nonce, timestamp ─400/503─► resource ─404/503─► policy engine ─403/503─► key access object
-//!                                                                                         │ 404, 403 `ztdf`
+//!                                                                                         │ 404, 403 `ZTDF`
 //!                       audit ◄─503─ wrapped for the client ◄─400─ data key ◄─────────────┘
 //! ```
 //!
@@ -194,7 +194,7 @@ impl Release {
         // changed, and the hashes with it.
         let Some(dek) = dek else {
             trace.decided = Some(false);
-            let overruled = Decision::new(decision.checks().clone().failing(Check::Ztdf), vec![]);
+            let overruled = Decision::new(decision.checks().failing(Check::Ztdf), vec![]);
             return Err(Verdict::Denied(Box::new(overruled)));
         };
         let purpose = Purpose::Release {

@@ -28,7 +28,7 @@ struct Step {
 
 /// Timestamps and clock steps that land on the window's borders more often than chance would.
 fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
-    let window = WINDOW as i64;
+    let window = WINDOW.cast_signed();
     let forward =
         prop_oneof![4 => 0..=40i64, 1 => window - 1..=window + 1, 1 => 2 * window - 1..=2 * window + 2];
     let clock =

@@ -1,10 +1,11 @@
 //! The other side: how a protected object is opened.
 //!
 //! ```text
-//!  Opener ──► node  POST /api/authorize ──► allow, obligation {kas, request_key, kaoId}
+//!  Opener ──► node  GET /api/resources/{id} ──► manifest, obligation {kas, request_key, kaoId}
 //!     │
-//!     └────► KasClient ──► KAS  POST /request-key ──► the data key, wrapped for this request
-//!                  └─ unwrapped here, and the payload decrypted
+//!     ├────► KasClient ──► KAS  POST /request-key ──► the data key, wrapped for this request
+//!     │
+//!     └────► node  GET /api/resources/{id}/payload ──► decrypted here
 //! ```
 //!
 //! Services are reached through a [`Transport`]: over HTTP, or within the same process.
@@ -28,6 +29,7 @@ use http::{Response, StatusCode};
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use serde::de::DeserializeOwned;
 
 use crate::protocol::{KeyRequest, REQUEST_KEY, RefusalBody, ReleasedKey};
 
@@ -111,14 +113,18 @@ impl fmt::Debug for KasClient {
 }
 
 /// The body of a 200, or the refusal that it is instead.
-fn read<T: serde::de::DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, RequestError> {
-    let unreadable = |error: serde_json::Error| RequestError::Unreadable(error.to_string());
+fn accepted(answer: &Response<Bytes>) -> Result<&Bytes, RequestError> {
     if answer.status() == StatusCode::OK {
-        return serde_json::from_slice(answer.body()).map_err(unreadable);
+        return Ok(answer.body());
     }
     let status = answer.status().as_u16();
     let body: RefusalBody = serde_json::from_slice(answer.body())
         .map_err(|_| RequestError::Unreadable(format!("status {status} without a reason")))?;
     let retry_after = body.retry_after_seconds.map(Duration::from_secs);
     Err(RequestError::Refused { status, reason: body.reason, retry_after })
+}
+
+/// The JSON of a 200, or the refusal that it is instead.
+fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, RequestError> {
+    serde_json::from_slice(accepted(answer)?).map_err(|error| RequestError::Unreadable(error.to_string()))
 }

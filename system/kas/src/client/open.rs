@@ -4,47 +4,47 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dive_authz::Obligation;
-use dive_authz::ztdf::{self, Object};
+use dive_authz::ztdf::{self, Manifest, Object};
 use dive_runtime::Runtime;
-use serde::{Deserialize, Serialize};
+use http::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 
-use super::transport::post;
-use super::{KasClient, RequestError, Transport, TransportError, read};
+use super::transport::get;
+use super::{KasClient, RequestError, Transport, TransportError, accepted, read};
 
-/// Why an object was not opened.
+/// Why a resource was not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenFailure {
-    /// The node did not authorize it.
+    /// The node did not hand it out.
     #[error("not authorized: {0}")]
     Authorize(RequestError),
-    /// The node's obligations name no key, or one that the object does not have.
-    #[error("no key access object of this object is named by the obligations")]
+    /// It is not encrypted, or its obligations name no key access object that it has.
+    #[error("the resource has no key access object to ask a key for")]
     NoKeyAccess,
     /// The key access service did not release the key.
     #[error("no key: {0}")]
     Key(RequestError),
-    /// The payload does not open: object and key do not belong together, or it was changed.
+    /// The payload does not open: object and key do not belong together, or it was changed on the way.
     #[error("the object was changed, or the key is not its own")]
     Changed,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Question<'a> {
-    resource_id: &'a str,
-    operation: &'static str,
 }
 
 /// What is used of a node's answer.
 #[derive(Deserialize)]
 struct Authorized {
-    allow: bool,
-    reason: String,
     obligations: Vec<Obligation>,
+    object: Option<ObjectReference>,
 }
 
-/// Opens protected objects: asks a node for authorization, a key access service for the key.
+#[derive(Deserialize)]
+struct ObjectReference {
+    manifest: Manifest,
+}
+
+/// Opens protected resources: a node authorizes and hands out the object, a key access service the key.
 pub struct Opener {
     node: Arc<dyn Transport>,
     kas: KasClient,
@@ -53,7 +53,7 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// By `node` and `kas`; the node's answer is waited for no longer than `timeout`.
+    /// By `node` and `kas`; an answer of the node is waited for no longer than `timeout`.
     pub fn new(
         node: Arc<dyn Transport>,
         kas: KasClient,
@@ -63,33 +63,29 @@ impl Opener {
         Self { node, kas, runtime, timeout }
     }
 
-    /// The plaintext of `object`, for the bearer of `token`.
+    /// The plaintext of a resource, for the bearer of `token`.
     ///
     /// # Errors
     /// [`OpenFailure`], with the step that failed.
-    pub async fn open(&self, token: &str, object: &Object) -> Result<Vec<u8>, OpenFailure> {
-        let resource_id = &object.manifest.policy.resource_id;
-        let obligations = self.authorize(token, resource_id).await.map_err(OpenFailure::Authorize)?;
+    pub async fn open(&self, token: &str, resource_id: &str) -> Result<Vec<u8>, OpenFailure> {
+        let path = format!("/api/resources/{}", utf8_percent_encode(resource_id, NON_ALPHANUMERIC));
+        let answer = self.ask(&path, token).await.map_err(OpenFailure::Authorize)?;
+        let Authorized { obligations, object } = read(&answer).map_err(OpenFailure::Authorize)?;
+        let manifest = object.ok_or(OpenFailure::NoKeyAccess)?.manifest;
         let named = obligations.iter().find_map(|obligation| {
             let Obligation::Kas { kao_id, .. } = obligation;
-            object.manifest.key_access(kao_id)
+            manifest.key_access(kao_id)
         });
-        let access = named.ok_or(OpenFailure::NoKeyAccess)?;
-        let dek = self.kas.request_key(token, resource_id, &access.kao_id).await.map_err(OpenFailure::Key)?;
-        ztdf::open(object, &dek).map_err(|_| OpenFailure::Changed)
+        let kao_id = &named.ok_or(OpenFailure::NoKeyAccess)?.kao_id;
+        let dek = self.kas.request_key(token, resource_id, kao_id).await.map_err(OpenFailure::Key)?;
+        let payload = self.ask(&format!("{path}/payload"), token).await.map_err(OpenFailure::Authorize)?;
+        let payload = accepted(&payload).map_err(OpenFailure::Authorize)?.to_vec();
+        ztdf::open(&Object { manifest, payload }, &dek).map_err(|_| OpenFailure::Changed)
     }
 
-    async fn authorize(&self, token: &str, resource_id: &str) -> Result<Vec<Obligation>, RequestError> {
-        let question = Question { resource_id, operation: "read" };
-        let asking = post(&*self.node, "/api/authorize", token, &question);
-        let answer = self.runtime.timeout(self.timeout, asking).await;
-        let answer = answer.map_err(|elapsed| TransportError(elapsed.to_string()))??;
-        let Authorized { allow, reason, obligations } = read(&answer)?;
-        if allow {
-            Ok(obligations)
-        } else {
-            Err(RequestError::Refused { status: answer.status().as_u16(), reason, retry_after: None })
-        }
+    async fn ask(&self, path: &str, token: &str) -> Result<Response<Bytes>, RequestError> {
+        let answer = self.runtime.timeout(self.timeout, get(&*self.node, path, token)).await;
+        Ok(answer.map_err(|elapsed| TransportError(elapsed.to_string()))??)
     }
 }
 

@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use http::{Method, Request, Response, header};
+use http::request::Builder;
+use http::{Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
 use tower::ServiceExt as _;
 
 /// The longest answer that is read, bytes.
-const LONGEST_ANSWER: usize = 1 << 20;
+const LONGEST_ANSWER: usize = 64 << 20;
 
 /// The service was not reached, or broke off.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,16 +34,23 @@ pub(super) async fn post<T: Serialize + Sync>(
     token: &str,
     body: &T,
 ) -> Result<Response<Bytes>, TransportError> {
-    let failed = |error: String| TransportError(error);
-    let body = serde_json::to_vec(body).map_err(|error| failed(error.to_string()))?;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(path)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::AUTHORIZATION, format!("Bearer {token}"))
-        .body(Bytes::from(body))
-        .map_err(|_| failed("the token cannot be sent".to_owned()))?;
-    service.send(request).await
+    let body = serde_json::to_vec(body).map_err(|error| TransportError(error.to_string()))?;
+    let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+    service.send(bearing(token, request, body.into())?).await
+}
+
+/// Reads as the bearer of `token`.
+pub(super) async fn get(
+    service: &dyn Transport,
+    path: &str,
+    token: &str,
+) -> Result<Response<Bytes>, TransportError> {
+    service.send(bearing(token, Request::get(path), Bytes::new())?).await
+}
+
+fn bearing(token: &str, request: Builder, body: Bytes) -> Result<Request<Bytes>, TransportError> {
+    let request = request.header(header::AUTHORIZATION, format!("Bearer {token}")).body(body);
+    request.map_err(|_| TransportError("the token is no header's value".to_owned()))
 }
 
 /// Over HTTP.
