@@ -11,7 +11,8 @@ use crate::ports::{Probe, ProbeError};
 /// The longest health document that is read, bytes.
 const ANSWER_LIMIT: usize = 64 << 10;
 
-/// Asks for `/health`, over a fresh connection each time.
+/// Asks for `/health/live`, over a fresh connection each time. One that lost a dependency of its own is there all
+/// the same: it says itself what it lacks, and what it lacks must not open this node's circuit to it.
 #[derive(Debug)]
 pub struct KasProbe {
     client: HttpClient,
@@ -22,7 +23,7 @@ impl KasProbe {
     /// A check of the service at `url`, `http[s]://host:port`.
     pub fn new(url: &str, trust: &Trust, deadline: Duration) -> Self {
         let client = HttpClient::new(trust, Connections::Fresh, deadline, ANSWER_LIMIT);
-        Self { client, url: format!("{}/health", url.trim_end_matches('/')) }
+        Self { client, url: format!("{}/health/live", url.trim_end_matches('/')) }
     }
 }
 
@@ -47,8 +48,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let routes = Router::new()
-            .route("/well/health", get(|| async { "{}" }))
-            .route("/ill/health", get(|| async { StatusCode::SERVICE_UNAVAILABLE }));
+            .route("/well/health/live", get(|| async { "{}" }))
+            .route("/ill/health/live", get(|| async { StatusCode::SERVICE_UNAVAILABLE }));
         let serving = tokio::spawn(async move { axum::serve(listener, routes).await });
         let trust = Trust::from_pem(&rcgen_authority()).unwrap();
         let check = async |path: &str| {
