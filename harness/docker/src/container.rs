@@ -1,7 +1,8 @@
 //! One service in one container.
 
+mod spec;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -10,124 +11,20 @@ use harness_local::Canary;
 use serde::{Deserialize, Serialize};
 use testcontainers::core::{Host, IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
-use testcontainers::{ContainerRequest, GenericImage, ImageExt, TestcontainersError};
+use testcontainers::{ContainerRequest, CopyTargetOptions, GenericImage, ImageExt, TestcontainersError};
 
 use crate::attachment::Attachment;
 use crate::cleanup;
 use crate::engine::{Engine, EngineError};
 use crate::{logs, ports};
 
+pub use self::spec::{ContainerSpec, Ready};
+
 const LOG_TAIL: usize = 30;
 const PORT_ATTEMPTS: u32 = 5;
 const EXIT_POLL: Duration = Duration::from_millis(100);
 const READY_POLL: Duration = Duration::from_millis(50);
 const READY_ANSWER: Duration = Duration::from_secs(1);
-
-/// What a container is to run, and when it counts as ready.
-#[derive(Clone, Debug)]
-pub struct ContainerSpec {
-    pub(crate) service: String,
-    pub(crate) image: String,
-    command: Vec<String>,
-    env: BTreeMap<String, String>,
-    files: BTreeMap<String, Vec<u8>>,
-    hosts: BTreeMap<String, Ipv4Addr>,
-    ports: Vec<u16>,
-    ready: Ready,
-    ready_within: Duration,
-}
-
-/// The sign that a container is ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ready {
-    /// A GET of `path` on the container port answers 200.
-    Http {
-        /// One of the published container ports.
-        port: u16,
-        /// Path and query, beginning with `/`.
-        path: String,
-    },
-    /// This text appears in the log, on either stream.
-    Log(String),
-    /// It runs; nothing more is asked.
-    Running,
-}
-
-impl fmt::Display for Ready {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http { port, path } => write!(f, "GET {path} on port {port} answered by 200"),
-            Self::Log(text) => write!(f, "\"{text}\" in its log"),
-            Self::Running => f.write_str("it running"),
-        }
-    }
-}
-
-impl ContainerSpec {
-    /// A container for `service` from an image tag, ready as soon as it runs.
-    pub fn new(service: impl Into<String>, image: impl Into<String>) -> Self {
-        Self {
-            service: service.into(),
-            image: image.into(),
-            command: Vec::new(),
-            env: BTreeMap::new(),
-            files: BTreeMap::new(),
-            hosts: BTreeMap::new(),
-            ports: Vec::new(),
-            ready: Ready::Running,
-            ready_within: Duration::from_secs(60),
-        }
-    }
-
-    /// Names another service, to start a second container alike.
-    #[must_use]
-    pub fn service(mut self, service: impl Into<String>) -> Self {
-        self.service = service.into();
-        self
-    }
-
-    /// The arguments that follow the image's entrypoint.
-    #[must_use]
-    pub fn command(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.command = arguments.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Sets an environment variable.
-    #[must_use]
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.env.insert(name.into(), value.into());
-        self
-    }
-
-    /// Puts a file into the container before it starts; `path` is absolute. World-readable.
-    #[must_use]
-    pub fn file(mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
-        self.files.insert(path.into(), content.into());
-        self
-    }
-
-    /// Lets the container know another by `name`, at an address that is fixed already.
-    #[must_use]
-    pub fn host(mut self, name: impl Into<String>, address: Ipv4Addr) -> Self {
-        self.hosts.insert(name.into(), address);
-        self
-    }
-
-    /// Publishes a TCP port of the container on 127.0.0.1; see [`Container::published`].
-    #[must_use]
-    pub fn port(mut self, port: u16) -> Self {
-        self.ports.push(port);
-        self
-    }
-
-    /// Waits for this sign, for at most `within`.
-    #[must_use]
-    pub fn ready(mut self, sign: Ready, within: Duration) -> Self {
-        (self.ready, self.ready_within) = (sign, within);
-        self
-    }
-}
 
 /// Why a container did not come up.
 #[derive(Debug, thiserror::Error)]
@@ -298,8 +195,9 @@ fn request(
     for (variable, value) in &spec.env {
         request = request.with_env_var(variable, value);
     }
-    for (path, content) in &spec.files {
-        request = request.with_copy_to(path, content.clone());
+    for (path, file) in &spec.files {
+        let target = CopyTargetOptions::new(path).with_mode(file.mode);
+        request = request.with_copy_to(target, file.content.clone());
     }
     for (host, address) in &spec.hosts {
         request = request.with_host(host, Host::Addr((*address).into()));

@@ -285,6 +285,7 @@ impl<S: DockerSystem> World for DockerWorld<S> {
         let fleet = Rc::new(Fleet::new(ground, toxiproxy, site, self.lines.0.clone()));
         *self.fleet.borrow_mut() = Some(Rc::clone(&fleet));
         fleet.start(plans, &images).await?;
+        self.system.prepare(&fleet.site).await?;
         self.settled.set(true);
         self.set_up.set(self.clock.real(self.clock.now() - began));
         Ok(())

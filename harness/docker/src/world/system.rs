@@ -23,6 +23,12 @@ pub trait DockerSystem {
     /// them can be broken; [`Site::host`] names a service past every edge.
     fn plan(&self, site: &Site) -> Result<Vec<ContainerPlan>, WorldError>;
 
+    /// Makes ready what the services don't by themselves, such as what a store holds. Called once, when all of
+    /// them are ready, before anything is sent or watched.
+    async fn prepare(&self, _site: &Site) -> Result<(), WorldError> {
+        Ok(())
+    }
+
     /// Sends one request of a kind that the vocabulary declares and waits for its end, in bounded time.
     async fn send(&self, site: &Site, request: &str, number: u64) -> Answer;
 
@@ -121,6 +127,13 @@ impl ContainerPlan {
     #[must_use]
     pub fn file(mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         self.spec = self.spec.file(path, content);
+        self
+    }
+
+    /// The same with a file more that only root can read there.
+    #[must_use]
+    pub fn secret(mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        self.spec = self.spec.secret(path, content);
         self
     }
 

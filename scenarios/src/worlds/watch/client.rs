@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use coalition::HUB_TENANT;
+use coalition::realms::issuer;
 use dive_kas::client::HttpTransport;
 use dive_runtime::TokioRuntime;
 use harness_core::event::Answer;
@@ -12,6 +14,10 @@ use harness_core::world::WorldError;
 use crate::binding::asked::Asked;
 use crate::binding::opening::Ways;
 use crate::binding::session::Session;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+/// How long a login may take, in real time: passwords are slow to check by intent.
+const LOGIN: Duration = Duration::from_secs(20);
 
 /// Asks nodes. Keeps connections, as callers do.
 pub(crate) struct Client(reqwest::Client);
@@ -56,6 +62,35 @@ impl Client {
             Err(NoAnswer::Late) => asked.unanswered(),
             Err(NoAnswer::Failed(why)) => asked.failed(why),
         }
+    }
+
+    /// Logs somebody in at the identity provider: from here on they ask with the token of this login.
+    ///
+    /// # Errors
+    /// What there was instead of a token.
+    pub(crate) async fn log_in(
+        &self,
+        identity_provider: SocketAddr,
+        session: &Session,
+        user: &'static str,
+    ) -> Result<(), String> {
+        let failed = |error: reqwest::Error| match why(&error) {
+            NoAnswer::Late => format!("{user}: no answer within {LOGIN:?}"),
+            NoAnswer::Failed(why) => format!("{user}: {why}"),
+        };
+        let url = format!(
+            "{}/protocol/openid-connect/token",
+            issuer(&format!("http://{identity_provider}"), HUB_TENANT)
+        );
+        let request = self.0.post(url).timeout(LOGIN).header("content-type", FORM);
+        let answer = request.body(session.credentials(user)).send().await.map_err(failed)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(failed)?;
+        if !status.is_success() {
+            return Err(format!("{user}: status {status}: {}", String::from_utf8_lossy(&body)));
+        }
+        session.log_in(user, &body);
+        Ok(())
     }
 
     /// Opens an encrypted resource, as one of the run's callers.

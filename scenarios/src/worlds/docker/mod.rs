@@ -1,14 +1,18 @@
-//! DIVE in containers: the node, real OPA, and Toxiproxy on the edge between them.
+//! DIVE in containers: nodes of this binary, the real thing for everything they depend on, and Toxiproxy on
+//! every edge between them.
+
+mod containers;
 
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dive_authz::policies;
+use coalition::HUB_TENANT;
 use dive_node::Settings;
 use futures_util::future::{Either, join, select};
 use harness_core::event::{Answer, What};
@@ -19,45 +23,27 @@ use harness_core::runner;
 use harness_core::time::Span;
 use harness_core::world::{World as _, WorldError};
 use harness_docker::world::{ContainerPlan, DockerConfig, DockerSystem, DockerWorld, Site};
-use harness_docker::{Engine, EngineError, Reaper, Recipe, Source, files};
+use harness_docker::{Engine, EngineError, Reaper, Source, files};
 use harness_local::LogLine;
 use harness_local::clock::Clock;
 
-use super::settings;
+pub use self::containers::recipes;
+
+use self::containers::{AUDIT, Containers};
 use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, PATIENCE};
+use super::{seed, settings};
+use crate::binding::asked::Party;
 use crate::binding::kit::Kit;
-use crate::binding::reading::ENGINE;
 use crate::binding::requests::{Class, Kind};
 use crate::binding::session::Session;
-use crate::binding::topology::Shape;
+use crate::binding::topology::{HUB, KAS, KEYCLOAK, MONGODB, Shape};
 use crate::execute::{ExecuteError, Plan};
 use crate::folders::JOURNAL;
 
-const HUB: &str = "hub";
-const HUB_PORT: u16 = 4000;
-const OPA_PORT: u16 = 8181;
-/// The audit file, in the hub's container.
-const AUDIT: &str = "/hub/audit.jsonl";
 /// How often, in real time, the health document is read.
 const LOOK: Duration = Duration::from_millis(200);
 /// How often, in real time, the audit file is fetched.
 const FETCH: Duration = Duration::from_secs(2);
-
-const OPA: &str = include_str!("../../../fixtures/images/opa.toml");
-const TOXIPROXY: &str = include_str!("../../../fixtures/images/toxiproxy.toml");
-const NODE: &str = include_str!("../../../fixtures/images/node.toml");
-
-fn recipe(text: &str) -> Result<Recipe, WorldError> {
-    Recipe::parse(text).map_err(|error| WorldError::Failed(format!("an image recipe: {error}")))
-}
-
-/// The recipes of every image this world needs.
-///
-/// # Errors
-/// When a recipe is malformed, which tests rule out.
-pub fn recipes() -> Result<[Recipe; 3], WorldError> {
-    Ok([recipe(OPA)?, recipe(TOXIPROXY)?, recipe(NODE)?])
-}
 
 fn ground(error: EngineError) -> WorldError {
     match error {
@@ -91,7 +77,7 @@ pub(super) fn run(
             owner: reaper.watched().clone(),
             images: Source::Auto,
             executable: plan.program.clone(),
-            toxiproxy: recipe(TOXIPROXY)?,
+            toxiproxy: containers::toxiproxy()?,
         };
         let world = DockerWorld::new(DockerDive::new(plan, engine.clone())?, config, journal.clone())?;
         for fault in plan.scenario.faults.values() {
@@ -123,8 +109,9 @@ fn went_away(error: EngineError) -> WorldError {
     WorldError::Ground { problem, next_step }
 }
 
-/// A hub and its policy engine, each a container.
+/// A topology of which every service is a container.
 struct DockerDive {
+    shape: Shape,
     engine: Engine,
     settings: Settings,
     kit: Arc<Kit>,
@@ -135,8 +122,10 @@ struct DockerDive {
 
 impl DockerDive {
     fn new(plan: &Plan, engine: Engine) -> Result<Self, ExecuteError> {
-        let kit = Kit::now(Shape::HubAndOpa)?;
+        let shape = super::shape_of(plan)?;
+        let kit = Kit::now(shape)?;
         Ok(Self {
+            shape,
             engine,
             settings: settings::of(plan)?,
             session: Session::new(kit.clone()),
@@ -146,45 +135,23 @@ impl DockerDive {
         })
     }
 
-    fn opa(&self) -> Result<ContainerPlan, WorldError> {
-        let listen = format!("--addr=0.0.0.0:{OPA_PORT}");
-        let mut opa = ContainerPlan::new(ENGINE, recipe(OPA)?, OPA_PORT, "/health")
-            .args([
-                "run",
-                "--server",
-                &listen,
-                "--log-format=json",
-                "--set=decision_logs.console=true",
-                "/policies",
-            ])
-            .file("/policies/data.json", self.kit.coalition().policy_data().to_string());
-        for module in policies::modules() {
-            opa = opa.file(format!("/policies/{}", module.path), module.source);
+    /// Logs everybody in whom the identity provider knows: it signs with keys of its own, and the
+    /// coalition's tokens are not from there.
+    async fn log_in(&self, keycloak: SocketAddr) -> Result<(), String> {
+        let users = self.kit.coalition().users().iter().filter(|user| user.tenant == HUB_TENANT);
+        for user in users {
+            self.client.log_in(keycloak, &self.session, user.id).await?;
         }
-        for document in policies::documents() {
-            opa = opa.file(format!("/policies/{}", document.path), document.json);
-        }
-        Ok(opa)
+        Ok(())
     }
 
-    fn hub(&self, site: &Site) -> Result<ContainerPlan, WorldError> {
-        let settings = settings::placed(
-            &self.settings,
-            &[
-                ("http.listen", format!("0.0.0.0:{HUB_PORT}")),
-                ("opa.url", format!("http://{}", site.via(HUB, ENGINE)?)),
-                ("files.issuers", "/hub/issuers.json".into()),
-                ("files.resources", "/hub/resources.json".into()),
-                ("audit.path", AUDIT.into()),
-                ("log.format", "json".into()),
-            ],
-        )?;
-        let hub = ContainerPlan::new(HUB, recipe(NODE)?, HUB_PORT, "/health/live")
-            .args(["serve", "node"])
-            .file("/hub/issuers.json", self.kit.coalition().issuers_json().to_string())
-            .file("/hub/resources.json", self.kit.coalition().resources_json().to_string())
-            .after(ENGINE);
-        Ok(settings::environment(&settings).into_iter().fold(hub, |hub, (name, value)| hub.env(&name, value)))
+    async fn open(&self, site: &Site, number: u64) -> Answer {
+        match (site.address(HUB), site.address(KAS)) {
+            (Ok(hub), Ok(kas)) => self.client.open(hub, kas, &self.session, number).await,
+            (Err(error), _) | (_, Err(error)) => {
+                Answer::new(Class::Error.name()).with("error", error.to_string())
+            }
+        }
     }
 }
 
@@ -192,16 +159,44 @@ impl DockerSystem for DockerDive {
     fn plan(&self, site: &Site) -> Result<Vec<ContainerPlan>, WorldError> {
         let clock = site.clock();
         self.log_clock.get_or_init(|| LogClock::pair(clock.now(), clock.speed()));
-        Ok(vec![self.opa()?, self.hub(site)?])
+        Containers { settings: &self.settings, kit: &self.kit, site }.of(self.shape)
+    }
+
+    /// Fills the store and logs everybody in, past every edge.
+    async fn prepare(&self, site: &Site) -> Result<(), WorldError> {
+        if self.shape == Shape::HubAndOpa {
+            return Ok(());
+        }
+        // Nodes read its keys over edges of their own. One of them is named: the hub's faults are the ones that
+        // scenarios are about.
+        let identity_provider = format!("http://{}", site.via(HUB, KEYCLOAK)?);
+        let store = site.address(MONGODB)?;
+        seed::seed(store, &self.settings.mongodb.database, &self.kit, &identity_provider)
+            .await
+            .map_err(|why| WorldError::Failed(format!("the store can't be filled: {why}")))?;
+        self.log_in(site.address(KEYCLOAK)?)
+            .await
+            .map_err(|why| WorldError::Failed(format!("not everybody could log in: {why}")))
     }
 
     async fn send(&self, site: &Site, request: &str, number: u64) -> Answer {
         let Some(kind) = Kind::named(request) else {
             return Answer::new(Class::Error.name()).with("error", format!("no request is called {request}"));
         };
+        if kind == Kind::Open {
+            return self.open(site, number).await;
+        }
         let asked = self.session.ask(kind, number);
-        match site.address(HUB) {
-            Ok(hub) => self.client.send(hub, &self.session, &asked, site.clock().real(asked.patience)).await,
+        let to = match asked.to {
+            Party::Hub => site.address(HUB),
+            Party::Kas => site.address(KAS),
+            Party::Keycloak => site.address(KEYCLOAK),
+            Party::KeycloakManagement => {
+                Err(WorldError::Failed(format!("{request}: the real identity provider takes no such order")))
+            }
+        };
+        match to {
+            Ok(to) => self.client.send(to, &self.session, &asked, site.clock().real(asked.patience)).await,
             Err(error) => asked.failed(error.to_string()),
         }
     }
