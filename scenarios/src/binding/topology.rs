@@ -74,6 +74,14 @@ impl Shape {
         }
     }
 
+    /// The services that people and their programs call.
+    pub const fn called(self) -> &'static [&'static str] {
+        match self {
+            Self::HubAndOpa => &[HUB],
+            Self::Hub => &[HUB, KEYCLOAK, KAS],
+        }
+    }
+
     /// What the hub depends on here.
     pub const fn dependencies(self) -> &'static [Dependency] {
         match self {

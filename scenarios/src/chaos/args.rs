@@ -30,6 +30,8 @@ pub(super) enum Command {
     Check(Check),
     /// Run scenarios and judge them; without a name, a short tour
     Run(Run),
+    /// Keep a hub with everything it depends on standing, to try things on, until Ctrl-C
+    Up(Up),
     /// Judge and render stored runs again
     Report(Report),
     /// Run a stored run's scenario again, as it was run
@@ -106,6 +108,17 @@ pub(super) struct Run {
     /// The verdicts as JSON lines on standard output, nothing else
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `chaos up`
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    /// The world: local or docker
+    #[arg(long, default_value_t = WorldKind::Local)]
+    pub(super) world: WorldKind,
+    /// Where what it tells is stored
+    #[arg(long, value_name = "DIR", env = "CHAOS_REPORT_DIR")]
+    pub(super) report_dir: Option<PathBuf>,
 }
 
 /// `chaos report`

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod serve;
 mod test;
+mod up;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -56,6 +57,7 @@ fn obey(command: Command) -> Result<Exit, Report> {
         Command::List(args) => list::list(&args),
         Command::Check(args) => list::check(&args),
         Command::Run(args) => run::run(&args),
+        Command::Up(args) => up::up(&args),
         Command::Report(args) => report::report(&args),
         Command::Replay(args) => run::replay(&args),
         Command::Compare(args) => report::compare(&args),

@@ -63,7 +63,7 @@ pub(super) fn replay(args: &Replay) -> Result<Exit, Report> {
     Session::new(false, interrupt).make_all(vec![plan(header.scenario, &how, 0)])
 }
 
-fn plan(scenario: Scenario, how: &How, number: u32) -> Plan {
+pub(super) fn plan(scenario: Scenario, how: &How, number: u32) -> Plan {
     let (stamp, started) = stamp::now(number);
     Plan {
         scenario,

@@ -9,13 +9,24 @@ mod settings;
 mod watch;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 
+use harness_core::event::What;
 use harness_core::recorder::Recorder;
+use harness_core::time::At;
 use harness_core::world::{WorldError, WorldKind};
 
 use crate::binding::topology::Shape;
 use crate::execute::{ExecuteError, Plan};
+
+/// How a note begins that tells where a service listens: then come its name and a URL.
+pub(crate) const LISTENS: &str = "listens: ";
+
+/// Notes where a service can be called.
+fn tell_where(recorder: &Recorder, now: At, service: &str, address: SocketAddr) {
+    recorder.record_at(now, What::Note { text: format!("{LISTENS}{service} http://{address}") });
+}
 
 /// The topology of a plan.
 fn shape_of(plan: &Plan) -> Result<Shape, WorldError> {

@@ -26,7 +26,7 @@ use tokio::sync::OnceCell;
 
 use self::services::{AUDIT, MANAGEMENT, Services};
 use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, PATIENCE, read_behind};
-use super::{seed, settings};
+use super::{seed, settings, tell_where};
 use crate::binding::asked::Party;
 use crate::binding::kit::Kit;
 use crate::binding::requests::{Class, Kind};
@@ -173,6 +173,11 @@ impl LocalSystem for LocalDive {
     async fn observe(&self, site: &Site, recorder: &Recorder) {
         let Ok(address) = site.address(HUB) else { return };
         let clock = *site.clock();
+        for service in self.shape.called() {
+            if let Ok(address) = site.address(service) {
+                tell_where(recorder, clock.now(), service, address);
+            }
+        }
         let health = HealthWatch { node: HUB, address, every: LOOK, clock, client: &self.client };
         let audit = AuditTail { node: HUB, every: LOOK, clock };
         let path = site.folder(HUB).join(AUDIT);
