@@ -22,7 +22,8 @@ pub struct RedisClientError(String);
 /// A Redis at a URL, connected to when it is first needed and again after each loss.
 ///
 /// Commands share one connection. One that does not answer in time is given up, not only the command: a connection
-/// whose packets were lost for long comes back much later than a new one.
+/// whose packets were lost for long comes back much later than a new one. So is one that broke: whether Redis is back
+/// is found out by the next command, not by an attempt made before.
 pub struct RedisClient {
     client: Client,
     shared: Mutex<Shared>,
@@ -78,7 +79,9 @@ impl RedisClient {
         match self.runtime.timeout(self.timeout, Box::pin(work)).await {
             Ok(Ok(values)) => Ok(values),
             Ok(Err(error)) => {
-                if error.is_timeout() {
+                // Otherwise it would connect by itself at once and keep what came of that for the next
+                // command, however much later that is sent.
+                if error.is_io_error() || error.is_unrecoverable_error() {
                     self.give_up(generation);
                 }
                 Err(failed(&error))
