@@ -41,6 +41,7 @@
 //! | `set`, `api/`, `json` | many proxies by name, and Toxiproxy's HTTP API over them: [`Server`] |
 //! | `client/` | the typed client of either: [`Client`] |
 //! | `connections`, `counters`, `exchanges`, `limits` | the book, the numbers, the bounds |
+//! | `fuzzing` | for fuzzers alone: bodies and bytes without a socket |
 //!
 //! Start with `stage`, then `toxics/latency`, `chain`, `wire`.
 //!
@@ -58,6 +59,8 @@ mod door;
 mod draw;
 mod effect;
 mod exchanges;
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod limits;
 mod plan;

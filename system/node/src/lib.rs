@@ -67,4 +67,6 @@ pub use node::{Node, NodeError};
 pub use ports::Ports;
 pub use serve::serve;
 pub use settings::Settings;
+#[doc(hidden)]
+pub use token::fuzzing;
 pub use token::{Attribute, ClaimMap, ClaimMapError};

@@ -255,3 +255,11 @@ async fn reset_exchanges(State(set): Set, Path(name): Path<String>) -> Outcome<R
 async fn connections(State(set): Set, Path(name): Path<String>) -> Outcome<Response> {
     Ok(Json(set.get(&name)?.connections()).into_response())
 }
+
+/// Whether `body` has the shape of one that some call about proxies takes.
+pub(crate) fn understood(body: &[u8]) -> bool {
+    parse::<ProxyIn>(body).is_ok_and(|proxy| proxy.without_toxics().is_ok())
+        || parse::<Vec<ProxyIn>>(body).is_ok()
+        || parse::<RefuseIn>(body).is_ok()
+        || parse::<CutIn>(body).is_ok()
+}

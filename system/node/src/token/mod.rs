@@ -14,6 +14,7 @@ mod claim_map;
 mod claims;
 mod compact;
 mod flights;
+pub mod fuzzing;
 mod issuers;
 mod json;
 mod keys;
