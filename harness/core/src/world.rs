@@ -123,6 +123,22 @@ fn tail(log: &[String]) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence(pub String);
 
+/// What was seen of a healing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Healed {
+    /// What shows that it is whole.
+    pub evidence: Evidence,
+    /// The latest instant at which it was seen not to be; `None`: only when the healing began. It became whole
+    /// after this, so what follows from that is measured from here at the earliest.
+    pub broken_until: Option<At>,
+}
+
+impl From<Evidence> for Healed {
+    fn from(evidence: Evidence) -> Self {
+        Self { evidence, broken_until: None }
+    }
+}
+
 /// Where a system under test runs.
 #[allow(async_fn_in_trait, reason = "the futures stay on the runner's own thread, see the module's doc")]
 pub trait World {
@@ -151,7 +167,7 @@ pub trait World {
 
     /// Undoes the fault of that name and returns when it no longer works, with what shows it.
     /// Healing what is not broken is no error.
-    async fn heal(&self, name: &str) -> Result<Evidence, WorldError>;
+    async fn heal(&self, name: &str) -> Result<Healed, WorldError>;
 
     /// Does something once.
     async fn strike(&self, strike: &Strike) -> Result<Option<Evidence>, WorldError>;

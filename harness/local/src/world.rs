@@ -13,7 +13,7 @@ use harness_core::journal::Journal;
 use harness_core::owner::Owner;
 use harness_core::recorder::Recorder;
 use harness_core::time::{At, Span};
-use harness_core::world::{Evidence, World, WorldError, WorldKind};
+use harness_core::world::{Evidence, Healed, World, WorldError, WorldKind};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc};
@@ -285,13 +285,13 @@ impl<S: LocalSystem> World for LocalWorld<S> {
         topology.inject(name, fault).await
     }
 
-    async fn heal(&self, name: &str) -> Result<Evidence, WorldError> {
+    async fn heal(&self, name: &str) -> Result<Healed, WorldError> {
         let fault =
             self.broken.borrow().iter().find(|broken| broken.name == name).map(|broken| broken.fault.clone());
-        let Some(fault) = fault else { return Ok(Evidence("it was not broken".into())) };
+        let Some(fault) = fault else { return Ok(Evidence("it was not broken".into()).into()) };
         let healed = self.topology()?.heal(name, &fault, &self.beside(name)).await?;
         self.mended(name);
-        Ok(healed)
+        Ok(healed.into())
     }
 
     async fn strike(&self, strike: &Strike) -> Result<Option<Evidence>, WorldError> {

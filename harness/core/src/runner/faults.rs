@@ -14,7 +14,7 @@ use crate::event::{Stage, What};
 use crate::fault::{Fault, Flap, Strike};
 use crate::recorder::Recorder;
 use crate::time::Span;
-use crate::world::World;
+use crate::world::{Healed, World};
 
 /// The faults that are in effect, oldest first.
 #[derive(Default)]
@@ -94,9 +94,10 @@ impl<'a, W: World> Run<'a, W> {
             }
         }
         let healed = self.world.heal(name).await;
-        let at = Span::between(began, self.world.now());
+        let broken_until = healed.as_ref().ok().and_then(|healed| healed.broken_until);
+        let at = Span::between(broken_until.unwrap_or(began).max(began), self.world.now());
         match healed {
-            Ok(evidence) => {
+            Ok(Healed { evidence, .. }) => {
                 if flapping.is_some() {
                     self.recorder.signal(at, &flap_signal(name), LIFTED);
                 }

@@ -45,6 +45,17 @@ fn a_flap_alternates_and_ends_lifted() {
 }
 
 #[test]
+fn what_is_healed_became_whole_after_it_was_last_seen_broken() {
+    for seen_broken in [None, Some(s(8))] {
+        let scenario = scenario().fault("gone", Fault::Stop("opa".into())).heal("gone").build();
+        let ran = run(Habits { heal_takes: s(9), seen_broken, ..Habits::default() }, &scenario);
+        let healed = ran.history().outages("gone")[0].healed.unwrap();
+        let began = ran.toy.called_at("heal gone")[0];
+        assert_eq!((healed.lo - began, healed.hi - began), (seen_broken.unwrap_or_default(), s(9)));
+    }
+}
+
+#[test]
 fn a_flap_that_is_never_healed_is_healed_in_the_end() {
     let ran = run(Habits::default(), &scenario().fault("flapping", flapping(300, 300)).wait(s(2)).build());
     let asked = ran.toy.asked();

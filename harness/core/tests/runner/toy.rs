@@ -14,7 +14,7 @@ use harness_core::runner;
 use harness_core::scenario::{Anchor, Claim, Scenario, ScenarioBuilder};
 use harness_core::time::{At, Span};
 use harness_core::verdict::Judgement;
-use harness_core::world::{Evidence, World, WorldError, WorldKind};
+use harness_core::world::{Evidence, Healed, World, WorldError, WorldKind};
 use tokio::time::{Instant, sleep};
 
 pub(crate) const CIRCUIT: &str = "circuit";
@@ -51,6 +51,8 @@ pub(crate) struct Habits {
     pub(crate) inject_takes: Duration,
     pub(crate) heals: bool,
     pub(crate) heal_takes: Duration,
+    /// For how long of that it is seen to be broken still.
+    pub(crate) seen_broken: Option<Duration>,
     pub(crate) opens_after: Duration,
     pub(crate) closes_after: Duration,
     pub(crate) answer_takes: Duration,
@@ -67,6 +69,7 @@ impl Default for Habits {
             inject_takes: ms(40),
             heals: true,
             heal_takes: ms(60),
+            seen_broken: None,
             opens_after: s(2),
             closes_after: s(3),
             answer_takes: ms(5),
@@ -173,14 +176,15 @@ impl World for Toy {
         }
     }
 
-    async fn heal(&self, name: &str) -> Result<Evidence, WorldError> {
+    async fn heal(&self, name: &str) -> Result<Healed, WorldError> {
+        let broken_until = self.habits.seen_broken.map(|seen| self.now() + seen);
         self.called(format!("heal {name}"));
         sleep(self.habits.heal_takes).await;
         if !self.habits.heals {
             return Err(WorldError::Failed("no such container".into()));
         }
         self.mended(name);
-        Ok(Evidence("works again".into()))
+        Ok(Healed { evidence: Evidence("works again".into()), broken_until })
     }
 
     async fn strike(&self, strike: &Strike) -> Result<Option<Evidence>, WorldError> {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use harness_core::fault::{Edge, Fault, ServiceName, Strike, Target};
-use harness_core::world::{Evidence, WorldError};
+use harness_core::world::{Evidence, Healed, WorldError};
 use harness_proxy::ProxySpec;
 use tokio::sync::mpsc;
 
@@ -200,7 +200,7 @@ impl Fleet {
         service: &Service,
         outage: Outage,
         beside: &[Fault],
-    ) -> Result<Evidence, WorldError> {
+    ) -> Result<Healed, WorldError> {
         let back = service.bring_back(outage).await?;
         self.put_in_order(&self.undo_outage(service, outage)).await?;
         for (edge, _) in self.site.edges().into_iter().filter(|(edge, _)| edge.to == service.plan.name) {
@@ -225,13 +225,13 @@ impl Fleet {
         number: u64,
         fault: &Fault,
         beside: &[Fault],
-    ) -> Result<Evidence, WorldError> {
+    ) -> Result<Healed, WorldError> {
         match fault.target() {
             Target::Service(name) => {
                 let service = self.service(name)?;
                 let outage = service.outage(fault).ok_or_else(|| not_here(fault))?;
                 match beside.iter().find(|other| stays_broken(name, outage, other)) {
-                    Some(other) => Ok(Evidence(format!("left as it is: {other} is still in effect"))),
+                    Some(other) => Ok(Evidence(format!("left as it is: {other} is still in effect")).into()),
                     None => self.bring_back(&service, outage, beside).await,
                 }
             }
@@ -242,8 +242,8 @@ impl Fleet {
                     self.put_in_order(&self.undo(number, fault)?).await?;
                 }
                 match others.first() {
-                    Some(other) => Ok(Evidence(format!("lifted; {other} as before"))),
-                    None => self.at(edge, async |edge| edge.mended().await).await,
+                    Some(other) => Ok(Evidence(format!("lifted; {other} as before")).into()),
+                    None => self.at(edge, async |edge| edge.mended().await).await.map(Healed::from),
                 }
             }
         }
@@ -260,7 +260,7 @@ impl Fleet {
                 let service = self.service(name)?;
                 let stopped = self.take_out(&service, service.stop()).await?;
                 let back = self.bring_back(&service, service.stop(), beside).await?;
-                Ok(stopped.map(|stopped| Evidence(format!("{}; {}", stopped.0, back.0))))
+                Ok(stopped.map(|stopped| Evidence(format!("{}; {}", stopped.0, back.evidence.0))))
             }
             Strike::Cut(edge) => self.at(edge, async |edge| edge.cut().await).await,
         }

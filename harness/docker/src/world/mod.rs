@@ -41,7 +41,7 @@ use harness_core::journal::Journal;
 use harness_core::owner::Owner;
 use harness_core::recorder::Recorder;
 use harness_core::time::{At, Span};
-use harness_core::world::{Evidence, World, WorldError, WorldKind};
+use harness_core::world::{Evidence, Healed, World, WorldError, WorldKind};
 use harness_local::clock::Clock;
 use harness_local::heartbeat::Heartbeat;
 use tokio::sync::{Mutex, mpsc};
@@ -326,7 +326,7 @@ impl<S: DockerSystem> World for DockerWorld<S> {
         fleet.inject(number, fault).await
     }
 
-    async fn heal(&self, name: &str) -> Result<Evidence, WorldError> {
+    async fn heal(&self, name: &str) -> Result<Healed, WorldError> {
         let (mut this, mut beside) = (None, Vec::new());
         for broken in self.broken.borrow().iter() {
             if broken.name == name {
@@ -335,7 +335,7 @@ impl<S: DockerSystem> World for DockerWorld<S> {
                 beside.push(broken.fault.clone());
             }
         }
-        let Some((number, fault)) = this else { return Ok(Evidence("it was not broken".into())) };
+        let Some((number, fault)) = this else { return Ok(Evidence("it was not broken".into()).into()) };
         let healed = self.fleet()?.heal(number, &fault, &beside).await?;
         self.mended(name);
         Ok(healed)

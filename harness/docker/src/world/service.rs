@@ -7,7 +7,7 @@ use std::time::Duration;
 use bollard::models::ContainerState;
 use harness_core::fault::Fault;
 use harness_core::time::At;
-use harness_core::world::{Evidence, WorldError};
+use harness_core::world::{Evidence, Healed, WorldError};
 use harness_local::Canary;
 use harness_local::clock::Clock;
 use tokio::time::sleep;
@@ -110,26 +110,31 @@ impl Service {
     }
 
     /// Undoes an outage and returns when the service is ready again.
-    pub(super) async fn bring_back(&self, outage: Outage) -> Result<Evidence, WorldError> {
+    pub(super) async fn bring_back(&self, outage: Outage) -> Result<Healed, WorldError> {
         let began = self.clock.now();
         outage.inverse(&self.container).heal(&self.engine).await.map_err(engine_failed)?;
-        self.ready_again().await?;
+        let broken_until = Some(self.ready_again().await?);
         if outage != Outage::Pause {
             self.back.set(self.clock.now());
             self.told_to_end.set(false);
         }
         let took = self.clock.real(self.clock.now() - began);
         let name = &self.plan.name;
-        Ok(Evidence(format!("{name} is ready again at {}, after {took:.1?}", self.container.address())))
+        let evidence =
+            Evidence(format!("{name} is ready again at {}, after {took:.1?}", self.container.address()));
+        Ok(Healed { evidence, broken_until })
     }
 
-    async fn ready_again(&self) -> Result<(), WorldError> {
+    /// Returns when it is ready; the latest instant at which it was seen not to be.
+    async fn ready_again(&self) -> Result<At, WorldError> {
         let began = self.clock.now();
+        let mut not_ready = began;
         let mut why;
         loop {
+            let asked = self.clock.now();
             match self.answers().await {
-                Ok(()) => return Ok(()),
-                Err(met) => why = met,
+                Ok(()) => return Ok(not_ready),
+                Err(met) => (why, not_ready) = (met, asked),
             }
             let state = self.state().await?;
             if state.running != Some(true) {

@@ -98,7 +98,7 @@ async fn breaks(
 
     let began = now();
     let healed = bed.world.heal("broken").await?;
-    println!("healed after {:.1?}: {}", began.elapsed(), healed.0);
+    println!("healed after {:.1?}: {}", began.elapsed(), healed.evidence.0);
     bed.undisturbed().await?;
     check(bed.open_inverses() == 0, "its inverse is done")
 }
@@ -123,11 +123,11 @@ async fn ends(bed: &Bed, fault: Fault) -> Outcome {
 
     let began = now();
     let healed = bed.world.heal("gone").await?;
-    println!("healed after {:.1?}: {}", began.elapsed(), healed.0);
+    println!("healed after {:.1?}: {}", began.elapsed(), healed.evidence.0);
     let after = bed.world.site().ok_or("it has started")?.address("opa")?;
     check(after == before, format!("{before} became {after}"))?;
     bed.undisturbed().await?;
-    let again = bed.world.heal("gone").await?.0;
+    let again = bed.world.heal("gone").await?.evidence.0;
     check(again.contains("not broken"), again)
 }
 

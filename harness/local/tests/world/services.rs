@@ -51,7 +51,7 @@ async fn ends(fault: Fault) {
     assert_eq!(bed.send().await.0, "cut short", "the proxy takes the connection and finds nobody");
     assert_eq!(bed.journal.borrow().open_inverses().count(), 1);
 
-    let evidence = bed.world.heal("gone").await.unwrap().0;
+    let evidence = bed.world.heal("gone").await.unwrap().evidence.0;
     assert!(evidence.contains("ready again"), "{evidence}");
     assert_eq!(bed.address("back"), before);
     assert_eq!(bed.send().await.0, "ok");
@@ -83,7 +83,7 @@ async fn overlap() {
     assert_eq!(direct(&bed).await, Outcome::Refused);
     bed.world.heal("second").await.unwrap();
     assert_eq!(bed.send().await.0, "ok");
-    let again = bed.world.heal("second").await.unwrap().0;
+    let again = bed.world.heal("second").await.unwrap().evidence.0;
     assert!(again.contains("not broken"), "{again}");
     bed.stop().await;
 }

@@ -19,7 +19,7 @@ use harness_core::event::Answer;
 use harness_core::fault::{ClockStep, Edge, Fault, ServiceName, Strike, Target};
 use harness_core::recorder::Recorder;
 use harness_core::time::{At, seconds};
-use harness_core::world::{Evidence, World, WorldError, WorldKind};
+use harness_core::world::{Evidence, Healed, World, WorldError, WorldKind};
 
 use services::Services;
 pub use system::SimSystem;
@@ -265,9 +265,9 @@ impl<S: SimSystem> World for SimWorld<S> {
         }
     }
 
-    async fn heal(&self, name: &str) -> Result<Evidence, WorldError> {
+    async fn heal(&self, name: &str) -> Result<Healed, WorldError> {
         let Some(fault) = self.faults.borrow().get(name).cloned() else {
-            return Ok(Evidence(format!("{name} is not in effect")));
+            return Ok(Evidence(format!("{name} is not in effect")).into());
         };
         let evidence = match &fault {
             Fault::ClockStep(step) => {
@@ -294,7 +294,7 @@ impl<S: SimSystem> World for SimWorld<S> {
             }
         };
         self.faults.borrow_mut().remove(name);
-        Ok(evidence)
+        Ok(evidence.into())
     }
 
     async fn strike(&self, strike: &Strike) -> Result<Option<Evidence>, WorldError> {

@@ -208,12 +208,12 @@ fn every_fault_is_shown_works_and_is_healed() {
             assert_eq!(world.send("read", 1).await.class, class, "{fault}");
             let healed = world.heal("x").await.unwrap();
             if !matches!(fault, Fault::ClockStep(_)) {
-                assert_eq!(healed.0, "a call hub -> opa was answered after 0.4 ms", "{fault}");
+                assert_eq!(healed.evidence.0, "a call hub -> opa was answered after 0.4 ms", "{fault}");
             }
             assert_eq!(world.send("read", 2).await.class, "allowed", "{fault} healed");
             let opa = world.services.node(&"opa".into()).unwrap();
             assert_eq!(opa.wall(), SimSettings::seeded(0).epoch + world.now().since_start());
-            assert_eq!(world.heal("x").await.unwrap().0, "x is not in effect");
+            assert_eq!(world.heal("x").await.unwrap().evidence.0, "x is not in effect");
             assert_eq!(world.stop().await, Vec::<String>::new(), "{fault}");
         })
         .unwrap();
@@ -241,7 +241,7 @@ fn a_service_comes_back_when_the_last_fault_that_keeps_it_down_is_healed() {
         world.start().await.unwrap();
         world.inject("stop", &Fault::Stop("opa".into())).await.unwrap();
         world.inject("kill", &Fault::Kill("opa".into())).await.unwrap();
-        let first = world.heal("stop").await.unwrap().0;
+        let first = world.heal("stop").await.unwrap().evidence.0;
         assert!(first.contains("connection refused, for which kill is enough"), "{first}");
         assert_eq!(world.send("read", 0).await.class, "denied");
         let restart = world.strike(&Strike::Restart("opa".into())).await.unwrap_err().to_string();
