@@ -1,6 +1,8 @@
 //! Method: seal an object, change it in one place, and ask for it. Changes by accident must be found without
 //! the key; changes by a forger, who fixes the hashes, must leave it shut.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -168,5 +170,25 @@ proptest! {
         *byte ^= 1u8 << bit;
         prop_assert_eq!(check(&object), Integrity::PayloadChanged);
         prop_assert_eq!(open(&with_fitting_hashes(object), &dek), Err(OpenError));
+    }
+
+    /// Whatever is typed over in the stored text: it is refused, or read as what it is written as; and unless it
+    /// says the same as before, it stays shut.
+    #[test]
+    fn a_stored_object_that_was_typed_over_is_refused_or_stays_shut(
+        at: prop::sample::Index, length in 0..30usize, typed in r#"[a-zA-Z0-9{}\[\]":,=+/ -]{0,12}"#,
+    ) {
+        static SEALED: LazyLock<Sealed> = LazyLock::new(|| sealed(8, b"short".to_vec()));
+        let mut text = serde_json::to_string(&SEALED.object).unwrap();
+        let from = at.index(text.len());
+        let until = (from + length).min(text.len());
+        text.replace_range(from..until, &typed);
+        if let Ok(object) = serde_json::from_str::<Object>(&text) {
+            let written = serde_json::to_string(&object).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Object>(&written).unwrap(), &object);
+            let same = object == SEALED.object;
+            prop_assert_eq!(check(&object) == Integrity::Intact, same);
+            prop_assert_eq!(open(&object, &SEALED.dek).is_ok(), same);
+        }
     }
 }
