@@ -91,6 +91,8 @@ impl Containers<'_> {
                 "--server",
                 &listen,
                 "--log-format=json",
+                // Decisions are logged all the same.
+                "--log-level=error",
                 "--set=decision_logs.console=true",
                 "/policies",
             ])
@@ -201,6 +203,8 @@ fn listen() -> String {
 
 fn mongodb() -> Plan {
     Ok(ContainerPlan::new(MONGODB, recipe(MONGODB_IMAGE)?, MONGODB_PORT, "")
+        // It tells of every command otherwise.
+        .env("FERRETDB_LOG_LEVEL", "warn")
         .ready(Ready::Log("Waiting for connections".into()), STORE_READY)
         .canary(Canary::Bytes(wire::mongodb_hello())))
 }
