@@ -19,7 +19,8 @@ pub(crate) enum Tone {
 }
 
 const GOOD: &str = "closed up healthy ok okay ready normal steady serving live alive allowed allow success \
-    succeeded passed connected synced active available true yes on fresh resolved inactive running served";
+    succeeded passed connected synced active available true yes on fresh resolved inactive running served done \
+    opened";
 const WARN: &str = "half degraded pending probing starting stopping draining maintenance stale suspect retrying \
     recovering warning slow throttled partial lagging paused";
 const BAD: &str = "open down unhealthy failed failing failure error dead offline unreachable lost firing refused \

@@ -11,7 +11,22 @@ use crate::words;
 /// The most lanes of measures.
 const MEASURES: usize = 12;
 
-pub(super) fn requests(story: &Story<'_>, traffic: &Traffic) -> Markup {
+/// So few requests are events: one narrow lane shows when they were and what came of them.
+const FEW: usize = 10;
+
+/// Every load, those of few requests together.
+pub(super) fn traffic(story: &Story<'_>) -> Markup {
+    let (single, steady): (Vec<_>, Vec<_>) = story.traffic.iter().partition(|traffic| traffic.total() <= FEW);
+    html! {
+        @for traffic in steady { (requests(story, traffic)) }
+        @if !single.is_empty() {
+            (heading("Single requests"))
+            @for traffic in single { (few(story, traffic)) }
+        }
+    }
+}
+
+fn requests(story: &Story<'_>, traffic: &Traffic) -> Markup {
     let (low, high) = plots::decades(traffic);
     // Five labels are as many as stand above each other without touching.
     let labelled = (low..=high).rev().step_by(((high - low) / 4 + 1).unsigned_abs() as usize);
@@ -50,6 +65,19 @@ pub(super) fn requests(story: &Story<'_>, traffic: &Traffic) -> Markup {
             }
         }))
     }
+}
+
+fn few(story: &Story<'_>, traffic: &Traffic) -> Markup {
+    let label = html! {
+        span { (traffic.load) }
+        span.quiet.block {
+            @for (class, tone, count) in &traffic.classes {
+                i class={ "swatch " (tone.name()) } {} (class) " " b { (words::number(*count)) } " "
+            }
+            "in at most " (words::duration(traffic.took[2]))
+        }
+    };
+    row("plotted measure", &label, &html! { div.canvas { (plots::outcomes(traffic, story.end)) } })
 }
 
 /// Ten to the power, in seconds, as a unit people read.

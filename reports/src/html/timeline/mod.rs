@@ -30,7 +30,7 @@ pub(crate) fn section(story: &Story<'_>) -> Markup {
                 (phases(story, scale))
                 (faults::faults(story, scale))
                 (signals::signals(story, scale))
-                @for traffic in &story.traffic { (curves::requests(story, traffic)) }
+                (curves::traffic(story))
                 (curves::measures(story))
                 (expectations::expectations(story, scale))
                 (axis(scale, "bottom"))
