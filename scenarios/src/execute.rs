@@ -177,9 +177,13 @@ impl Plan {
     }
 }
 
+/// The tag of scenarios that measure how fast the machine answers: their time is not compressed.
+const REAL_TIME: &str = "real-time";
+
 /// System seconds in a real second when nothing is said.
-pub fn usual_speed(world: WorldKind) -> f64 {
+pub fn usual_speed(world: WorldKind, scenario: &Scenario) -> f64 {
     match world {
+        WorldKind::Local if scenario.tags.iter().any(|tag| tag == REAL_TIME) => 1.0,
         WorldKind::Local => 10.0,
         WorldKind::Virtual | WorldKind::Docker => 1.0,
     }

@@ -9,6 +9,18 @@ use scenarios::execute::Plan;
 use scenarios::worlds::virtual_world::{self, Parts};
 use scenarios::{binding, catalogue};
 
+/// Breakers, races, every dependency away and back, revocations told by publication, keys released.
+const IDS: [&str; 8] = [
+    "circuit/opa-outage",
+    "circuit/flap",
+    "circuit/half-open-herd",
+    "circuit/late-results",
+    "circuit/blacklist-outage",
+    "recovery/all",
+    "auth/revoked-while-redis-away",
+    "journey/logout",
+];
+
 /// The timeline of a run as the lines of its record.
 fn lines(id: &str, seed: u64) -> String {
     let plan = Plan {
@@ -34,7 +46,7 @@ fn lines(id: &str, seed: u64) -> String {
 
 #[test]
 fn the_same_seed_gives_the_same_log_byte_for_byte() {
-    for id in ["circuit/opa-outage", "circuit/flap", "circuit/half-open-herd", "circuit/late-results"] {
+    for id in IDS {
         let first = lines(id, 7);
         assert_eq!(first, lines(id, 7), "{id}");
         let elsewhere = std::thread::spawn(move || lines(id, 7)).join().unwrap();

@@ -58,7 +58,7 @@ fn made(
         scenario: scenario.clone(),
         world,
         seed: 1 + u64::from(number),
-        speed: usual_speed(world),
+        speed: usual_speed(world, scenario),
         settings: BTreeMap::new(),
         reports: folders::reports(std::env::var_os("CHAOS_REPORT_DIR").map(PathBuf::from).as_deref()),
         stamp,

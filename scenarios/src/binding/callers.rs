@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use coalition::{Coalition, CoalitionError};
+use coalition::{Coalition, CoalitionError, Tenant};
 use dive_authz::{Input, Resource};
 
 /// Who logs in and out while others work.
@@ -11,8 +11,20 @@ pub const COMMUTER: &str = "bob-usa";
 /// Whose tokens are revoked.
 pub const LEAVER: &str = "carol-usa";
 
+/// Whose issuer nobody trusts.
+const STRANGER: &str = "mallory-rogue";
+/// The tenant of that issuer.
+const ROGUE: &str = "ROGUE";
+
 /// Somebody and something.
 pub(super) type Pair = (&'static str, String);
+
+/// Somebody with a key that nobody published, and what it signed.
+struct Forger {
+    keys: serde_json::Value,
+    strange: String,
+    forged: String,
+}
 
 /// The callers of a run, with their tokens and what they may have.
 pub struct Callers {
@@ -20,6 +32,8 @@ pub struct Callers {
     now: i64,
     /// Signed when first used: signing is what takes time here.
     tokens: BTreeMap<&'static str, OnceLock<String>>,
+    /// Made when first used: few runs need it, and its key takes long.
+    forger: OnceLock<Forger>,
     allowed: Vec<Pair>,
     forbidden: Vec<Pair>,
     classifications: BTreeMap<String, String>,
@@ -50,7 +64,8 @@ impl Callers {
         let classification =
             |resource: &Resource| Some((resource.resource_id.clone(), resource.classification.clone()?));
         let classifications = coalition.resources().iter().filter_map(classification).collect();
-        Ok(Self { coalition, now, tokens, allowed, forbidden, classifications })
+        let forger = OnceLock::new();
+        Ok(Self { coalition, now, tokens, forger, allowed, forbidden, classifications })
     }
 
     /// What is asked for, again and again, by those who may have it (or may not).
@@ -62,6 +77,37 @@ impl Callers {
     pub fn token(&self, user: &str) -> &str {
         let sign = || self.coalition.token(user, self.now).unwrap_or_default();
         self.tokens.get(user).map_or("", |token| token.get_or_init(sign))
+    }
+
+    fn forger(&self) -> &Forger {
+        self.forger.get_or_init(|| {
+            let rogue = Coalition::part(self.coalition.seed(), &[ROGUE]);
+            let keys = rogue.tenant(ROGUE).map(Tenant::jwks).unwrap_or_default();
+            let strange = rogue.token(STRANGER, self.now).unwrap_or_default();
+            let claims = self.coalition.claims(COMMUTER, self.now);
+            let forged = claims.and_then(|claims| rogue.sign(ROGUE, &claims)).unwrap_or_default();
+            Forger { keys, strange, forged }
+        })
+    }
+
+    /// A token that says it is the commuter's, signed by a key that nobody published.
+    pub(super) fn forged(&self) -> &str {
+        &self.forger().forged
+    }
+
+    /// A good token of an issuer that nobody trusts.
+    pub(super) fn strange(&self) -> &str {
+        &self.forger().strange
+    }
+
+    /// The public keys that would vouch for what is forged, as a JWK set.
+    pub fn forgers_keys(&self) -> &serde_json::Value {
+        &self.forger().keys
+    }
+
+    /// The second of the Unix epoch at which tokens were issued.
+    pub(super) const fn now(&self) -> i64 {
+        self.now
     }
 
     /// The classification of a resource, as facts carry it.

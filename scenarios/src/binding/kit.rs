@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use coalition::{Coalition, CoalitionError, HUB_TENANT, realms};
-use dive_authz::Input;
+use dive_authz::{Input, Resource};
 use dive_node::adapters::mongodb::IssuerDocument;
 use dive_node::ports::{StoredResource, TrustedIssuer};
 use jsonwebtoken::jwk::JwkSet;
@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::callers::Callers;
 use super::policy::Authz;
-use super::sealed::Sealed;
+use super::sealed::{Sealed, TAMPERED_PAYLOAD, TAMPERED_POLICY};
 use super::topology::Shape;
 
 /// The seed of the coalition's keys. The same for every run, so that the same tokens mean the same; and
@@ -94,11 +94,12 @@ impl Kit {
             issuers.insert(issuer.issuer.clone(), (issuer, serde_json::from_value(tenant.jwks())?));
         }
         // Files hold no objects.
-        let encrypted = if shape == Shape::Hub { coalition.resources() } else { &[] };
-        let sealed = Sealed::new(encrypted, coalition.seed())?;
-        let resources = coalition
-            .resources()
-            .iter()
+        let tampered = if shape == Shape::Hub { tampered(&coalition) } else { Vec::new() };
+        let stored = || coalition.resources().iter().chain(&tampered);
+        let encrypted: Vec<Resource> =
+            if shape == Shape::Hub { stored().cloned().collect() } else { Vec::new() };
+        let sealed = Sealed::new(&encrypted, coalition.seed())?;
+        let resources = stored()
             .map(|metadata| {
                 let id = &metadata.resource_id;
                 let object = sealed.objects.get(id).map(|object| object.to_string().into_bytes());
@@ -173,6 +174,13 @@ impl Kit {
     pub fn resource(&self, id: &str) -> Option<Arc<StoredResource>> {
         self.resources.get(id).cloned()
     }
+}
+
+/// Copies of an encrypted resource that will be found changed.
+fn tampered(coalition: &Coalition) -> Vec<Resource> {
+    let whole = coalition.resources().iter().find(|resource| resource.encrypted == Some(true));
+    let named = |id: &str| whole.map(|whole| Resource { resource_id: id.to_owned(), ..whole.clone() });
+    [TAMPERED_PAYLOAD, TAMPERED_POLICY].into_iter().filter_map(named).collect()
 }
 
 /// The hub's part of the coalition; where there is an identity provider, it hosts the hub's users.

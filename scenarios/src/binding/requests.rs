@@ -28,11 +28,23 @@ pub enum Kind {
     RotateKeys,
     /// Somebody opens an encrypted resource that they may have.
     Open,
+    /// Somebody asks for an encrypted resource that they may have, and that was changed in the store.
+    ReadTampered,
+    /// As `Read`, with a token signed by a key that nobody published.
+    ReadWithUnknownKey,
+    /// As `Read`, by somebody whose issuer nobody trusts.
+    ReadAsStranger,
+    /// Somebody with a token signed by a key that nobody published has the leaver's tokens revoked.
+    RevokeForged,
+    /// The commuter logs out.
+    Logout,
+    /// The commuter, with the token of the latest login, asks the key access service itself for a key.
+    KeyAsCommuter,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Read,
         Self::ReadAgain,
         Self::ReadForbidden,
@@ -44,6 +56,12 @@ impl Kind {
         Self::Return,
         Self::RotateKeys,
         Self::Open,
+        Self::ReadTampered,
+        Self::ReadWithUnknownKey,
+        Self::ReadAsStranger,
+        Self::RevokeForged,
+        Self::Logout,
+        Self::KeyAsCommuter,
     ];
 
     /// The word for it in scenarios.
@@ -60,6 +78,12 @@ impl Kind {
             Self::Return => "return",
             Self::RotateKeys => "rotate-keys",
             Self::Open => "open",
+            Self::ReadTampered => "read-tampered",
+            Self::ReadWithUnknownKey => "read-with-unknown-key",
+            Self::ReadAsStranger => "read-as-stranger",
+            Self::RevokeForged => "revoke-forged",
+            Self::Logout => "logout",
+            Self::KeyAsCommuter => "key-as-commuter",
         }
     }
 
@@ -78,7 +102,10 @@ impl Kind {
 
     /// Whether its success is a decision that let somebody through.
     pub const fn is_a_question(self) -> bool {
-        !matches!(self, Self::Login | Self::Leave | Self::Return | Self::RotateKeys)
+        !matches!(
+            self,
+            Self::Login | Self::Leave | Self::Return | Self::RotateKeys | Self::RevokeForged | Self::Logout
+        )
     }
 }
 
@@ -89,6 +116,8 @@ pub enum Class {
     Allowed,
     /// It was opened, and says what it should.
     Opened,
+    /// The key access service handed out the key.
+    Released,
     /// 2xx to what is no question to the policy: it was done.
     Done,
     /// 403, with the policy's reason.
@@ -109,9 +138,10 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Allowed,
         Self::Opened,
+        Self::Released,
         Self::Done,
         Self::Denied,
         Self::Unavailable,
@@ -127,6 +157,7 @@ impl Class {
         match self {
             Self::Allowed => "allowed",
             Self::Opened => "opened",
+            Self::Released => "released",
             Self::Done => "done",
             Self::Denied => "denied",
             Self::Unavailable => "unavailable",
@@ -141,6 +172,7 @@ impl Class {
     /// What a status means as the answer to a request of that kind.
     pub const fn of_status(kind: Kind, status: u16) -> Self {
         match status {
+            200 if matches!(kind, Kind::KeyAsCommuter) => Self::Released,
             200 if kind.is_a_question() => Self::Allowed,
             200..300 if !kind.is_a_question() => Self::Done,
             403 => Self::Denied,

@@ -6,13 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use coalition::HUB_TENANT;
 use coalition::realms::{DIRECT_CLIENT, realm_name};
+use dive_authz::Check;
+use dive_authz::ztdf::key_wrap::PrivateKey;
+use dive_kas::protocol::{KeyRequest, REQUEST_KEY};
 use harness_core::event::Answer;
 use parking_lot::Mutex;
 
 use super::asked::{Asked, Party};
 use super::callers::{COMMUTER, LEAVER, Pair};
 use super::kit::Kit;
-use super::requests::Kind;
+use super::requests::{Class, Kind};
+use super::sealed::{TAMPERED_PAYLOAD, TAMPERED_POLICY};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -74,9 +78,37 @@ impl Session {
                 let body = format!(r#"{{"uniqueID":"{LEAVER}"}}"#);
                 self.by(LEAVER, ask(Party::Hub, "/api/auth/revoke".into(), JSON, body))
             }
+            Kind::RevokeForged => {
+                let body = format!(r#"{{"uniqueID":"{LEAVER}"}}"#);
+                let forged = Some(self.kit.callers().forged().to_owned());
+                Asked { token: forged, ..ask(Party::Hub, "/api/auth/revoke".into(), JSON, body) }
+            }
+            Kind::Logout => {
+                self.by(COMMUTER, ask(Party::Hub, "/api/auth/logout".into(), JSON, String::new()))
+            }
+            Kind::KeyAsCommuter => {
+                let body = self.key_request(&id);
+                self.by(COMMUTER, ask(Party::Kas, REQUEST_KEY.into(), JSON, body))
+            }
+            Kind::ReadTampered => {
+                let resource = [TAMPERED_PAYLOAD, TAMPERED_POLICY][number as usize % 2];
+                // Somebody who may have what it was made from.
+                let objects = &self.kit.sealed().objects;
+                let (user, _) = self
+                    .pair(true, number, |(user, resource)| ordinary(user) && objects.contains_key(resource));
+                let body = question(resource, &format!("read {id}"));
+                self.by(user, ask(Party::Hub, AUTHORIZE.into(), JSON, body))
+            }
+            Kind::ReadWithUnknownKey | Kind::ReadAsStranger => {
+                let callers = self.kit.callers();
+                let unknown = kind == Kind::ReadWithUnknownKey;
+                let token = if unknown { callers.forged() } else { callers.strange() };
+                let (_, resource) = self.pair(true, number, |(of, _)| *of == COMMUTER);
+                let body = question(resource, &format!("read {id}"));
+                Asked { token: Some(token.to_owned()), ..ask(Party::Hub, AUTHORIZE.into(), JSON, body) }
+            }
             Kind::Read | Kind::ReadAgain | Kind::ReadForbidden | Kind::ReadImpatient => {
-                let (user, resource) =
-                    self.pair(kind != Kind::ReadForbidden, number, |(of, _)| *of != LEAVER);
+                let (user, resource) = self.pair(kind != Kind::ReadForbidden, number, |(of, _)| ordinary(of));
                 let operation = if kind == Kind::ReadAgain { "read".into() } else { format!("read {id}") };
                 self.by(user, ask(Party::Hub, AUTHORIZE.into(), JSON, question(resource, &operation)))
             }
@@ -100,7 +132,7 @@ impl Session {
     pub(super) fn encrypted(&self, number: u64) -> Option<(String, String)> {
         let objects = &self.kit.sealed().objects;
         let (user, resource) =
-            self.pair(true, number, |(user, resource)| *user != LEAVER && objects.contains_key(resource));
+            self.pair(true, number, |(user, resource)| ordinary(user) && objects.contains_key(resource));
         let token = self.token(user).0;
         (!resource.is_empty()).then(|| (token, resource.to_owned()))
     }
@@ -109,6 +141,11 @@ impl Session {
     pub fn read(&self, asked: &Asked, status: u16, body: &[u8]) -> Answer {
         let answer = asked.answered(status);
         match asked.kind {
+            // Denied, and for the reason that it should be denied for.
+            Kind::ReadTampered if status == 403 && reason(body).as_deref() != Some(Check::Ztdf.name()) => {
+                let why = format!("denied for another reason: {:?}", reason(body));
+                return Answer { class: Class::Error.name().to_owned(), ..answer }.with("error", why);
+            }
             Kind::Login if status == 200 => self.log_in(COMMUTER, body),
             Kind::Return if status == 200 => self.log_in(LEAVER, body),
             _ => {}
@@ -134,6 +171,25 @@ impl Session {
         pair.map_or(("", ""), |(user, resource)| (*user, resource.as_str()))
     }
 
+    /// The body of a request for the key of an encrypted resource that the commuter may have.
+    fn key_request(&self, id: &str) -> String {
+        let callers = self.kit.callers();
+        let objects = &self.kit.sealed().objects;
+        let (_, resource) =
+            self.pair(true, 0, |(user, resource)| *user == COMMUTER && objects.contains_key(resource));
+        // Whether what comes can be unwrapped is not looked at: a fixed key will do.
+        let own = PrivateKey::from_bytes([7; 32]);
+        let began = jiff::Timestamp::from_second(callers.now()).unwrap_or_default();
+        let request = KeyRequest {
+            resource_id: resource.to_owned(),
+            kao_id: format!("kao-{resource}"),
+            client_public_key: own.public_key(),
+            nonce: format!("commuter-{id:0>16}"),
+            timestamp: began.to_string(),
+        };
+        serde_json::to_string(&request).unwrap_or_default()
+    }
+
     fn by(&self, user: &str, asked: Asked) -> Asked {
         let (text, number) = self.token(user);
         Asked { token: Some(text), bearer: Some(format!("{user}/{number}")), ..asked }
@@ -149,6 +205,17 @@ impl Session {
 }
 
 const AUTHORIZE: &str = "/api/authorize";
+
+/// Whether somebody neither comes nor goes while others work.
+fn ordinary(user: &str) -> bool {
+    ![COMMUTER, LEAVER].contains(&user)
+}
+
+/// The reason that an answer gives.
+fn reason(body: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(answer.get("reason")?.as_str()?.to_owned())
+}
 
 fn question(resource: &str, operation: &str) -> String {
     format!(r#"{{"resourceId":"{resource}","operation":"{operation}"}}"#)

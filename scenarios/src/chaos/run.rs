@@ -65,15 +65,15 @@ pub(super) fn replay(args: &Replay) -> Result<Exit, Report> {
 
 pub(super) fn plan(scenario: Scenario, how: &How, number: u32) -> Plan {
     let (stamp, started) = stamp::now(number);
+    let speed = match how.world {
+        WorldKind::Virtual => 1.0,
+        world => how.speed.unwrap_or_else(|| usual_speed(world, &scenario)),
+    };
     Plan {
         scenario,
         world: how.world,
         seed: how.seed.wrapping_add(u64::from(number)),
-        speed: if how.world == WorldKind::Virtual {
-            1.0
-        } else {
-            how.speed.unwrap_or_else(|| usual_speed(how.world))
-        },
+        speed,
         settings: how.settings.iter().cloned().collect::<BTreeMap<_, _>>(),
         reports: folders::reports(how.report_dir.as_deref()),
         stamp,

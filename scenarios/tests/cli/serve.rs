@@ -44,7 +44,7 @@ fn settings_that_are_none_are_told_with_their_place() {
         "http.listn",
         "did you mean `http.listen`",
     ]);
-    bench.run(&["serve", "node"]).code(70).says(&["files.issuers"]);
+    bench.run(&["serve", "node"]).code(70).says(&["audit.path"]);
 
     let mut node = bench.chaos(&["serve", "node"]);
     node.env("DIVE_HTTP_LISTN", "127.0.0.1:1");

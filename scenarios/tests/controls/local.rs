@@ -15,11 +15,12 @@ pub(crate) const CONTROLS: [&str; 1] = ["recovery/node-restart"];
 fn a_restarted_node_that_finds_nothing_is_seen() {
     let reports = tempfile::tempdir().unwrap();
     let entry = catalogue::select(CONTROLS[0], &binding::vocabulary()).unwrap().remove(0);
+    let speed = usual_speed(WorldKind::Local, &entry.scenario);
     let plan = Plan {
         scenario: entry.scenario,
         world: WorldKind::Local,
         seed: 1,
-        speed: usual_speed(WorldKind::Local),
+        speed,
         settings: BTreeMap::from([("breaker.opa.failures".to_owned(), "100000".to_owned())]),
         reports: reports.path().to_owned(),
         stamp: "control".into(),

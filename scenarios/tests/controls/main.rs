@@ -9,157 +9,24 @@ mod breaker;
 mod engine;
 mod laws;
 mod local;
+mod ports;
+mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use breaker::{Defect, DefectiveBreaker};
-use engine::EngineDefect;
 use harness_core::history::History;
 use harness_core::judge::judge;
 use harness_core::recorder::Recorder;
 use harness_core::verdict::{Finding, Judgement, Verdict};
 use harness_core::world::WorldKind;
+use scenarios::binding::topology::HUB;
 use scenarios::execute::Plan;
-use scenarios::worlds::virtual_world::{self, Parts};
+use scenarios::worlds::virtual_world::{self, ChangePorts, Parts};
 use scenarios::{binding, catalogue};
-
-/// What is taken out.
-enum Without {
-    /// A setting puts the resilience out of reach.
-    Setting(&'static str, &'static str),
-    /// A breaker with a known defect is in the product's place.
-    Breaker(Defect),
-    /// A known defect stands around the policy engine's adapter.
-    Engine(EngineDefect),
-}
-
-/// One control.
-struct Control {
-    scenario: &'static str,
-    without: Without,
-    /// What the violated finding's claim begins with, or holds.
-    seen_by: &'static str,
-}
-
-const CONTROLS: &[Control] = &[
-    Control {
-        scenario: "circuit/steady",
-        without: Without::Engine(EngineDefect::DenialIsFailure),
-        seen_by: "answer to forbidden",
-    },
-    Control {
-        scenario: "circuit/opa-outage",
-        without: Without::Setting("breaker.opa.failures", "1000"),
-        seen_by: "becomes OPEN",
-    },
-    Control {
-        scenario: "circuit/opa-outage",
-        without: Without::Setting("breaker.opa.open_for", "10m"),
-        seen_by: "becomes HALF_OPEN",
-    },
-    Control {
-        scenario: "circuit/opa-outage",
-        without: Without::Breaker(Defect::RejectionsRestamp),
-        seen_by: "becomes CLOSED",
-    },
-    Control {
-        scenario: "circuit/opa-outage",
-        without: Without::Engine(EngineDefect::WeakerLocalCheck),
-        seen_by: "fail-closed",
-    },
-    Control {
-        scenario: "circuit/idle",
-        without: Without::Breaker(Defect::OnlyTraffic),
-        seen_by: "becomes OPEN",
-    },
-    Control {
-        scenario: "circuit/idle",
-        without: Without::Setting("poll.opa.interval", "10m"),
-        seen_by: "becomes OPEN",
-    },
-    Control {
-        scenario: "circuit/hang",
-        without: Without::Setting("opa.timeout", "1m"),
-        seen_by: "answer to reads",
-    },
-    Control {
-        scenario: "circuit/hang",
-        without: Without::Setting("breaker.opa.failures", "1000"),
-        seen_by: "becomes OPEN",
-    },
-    Control {
-        scenario: "circuit/slow",
-        without: Without::Setting("opa.timeout", "1s"),
-        seen_by: "stays CLOSED",
-    },
-    Control {
-        scenario: "circuit/slow",
-        without: Without::Setting("poll.opa.slow_over", "10s"),
-        seen_by: "becomes degraded",
-    },
-    Control {
-        scenario: "circuit/flap",
-        without: Without::Setting("breaker.opa.open_for", "1s"),
-        seen_by: "turns OPEN",
-    },
-    Control {
-        scenario: "circuit/half-open-herd",
-        without: Without::Breaker(Defect::NoProbeLimit),
-        seen_by: "in-flight",
-    },
-    Control {
-        scenario: "circuit/half-open-herd",
-        without: Without::Setting("breaker.opa.probes", "1000"),
-        seen_by: "in-flight",
-    },
-    Control {
-        scenario: "circuit/half-open-herd",
-        without: Without::Breaker(Defect::CancelLeaksPermit),
-        seen_by: "becomes CLOSED",
-    },
-    Control {
-        scenario: "circuit/late-results",
-        without: Without::Breaker(Defect::LateResultsCount),
-        seen_by: "turns OPEN",
-    },
-    Control {
-        scenario: "circuit/garbage",
-        without: Without::Engine(EngineDefect::GarbageIsAllow),
-        seen_by: "fail-closed",
-    },
-    Control {
-        scenario: "circuit/garbage",
-        without: Without::Setting("breaker.opa.failures", "1000"),
-        seen_by: "becomes OPEN",
-    },
-    Control {
-        scenario: "circuit/clock-step",
-        without: Without::Breaker(Defect::WallClock),
-        seen_by: "stays OPEN",
-    },
-    Control {
-        scenario: "recovery/relapse",
-        without: Without::Breaker(Defect::SuccessesSurvive),
-        seen_by: "becomes CLOSED",
-    },
-    Control {
-        scenario: "recovery/relapse",
-        without: Without::Setting("breaker.opa.successes", "1"),
-        seen_by: "becomes OPEN within 10",
-    },
-    Control {
-        scenario: "recovery/three-cycles",
-        without: Without::Breaker(Defect::LookupTakesPermit),
-        seen_by: "becomes CLOSED",
-    },
-    Control {
-        scenario: "recovery/three-cycles",
-        without: Without::Breaker(Defect::RejectionsRestamp),
-        seen_by: "becomes CLOSED",
-    },
-];
+use table::{CONTROLS, Control, Without};
 
 fn plan(id: &str, settings: &[(&str, &str)]) -> Plan {
     let entry = catalogue::select(id, &binding::vocabulary()).expect("it is in the catalogue").remove(0);
@@ -208,8 +75,21 @@ fn outcome(control: &Control) -> Judgement {
         Without::Breaker(defect) => judged(&plan(control.scenario, &[]), with_breaker(*defect)),
         Without::Engine(defect) => {
             let defect = *defect;
-            let engine: virtual_world::AroundEngine = Arc::new(move |engine| engine::around(engine, defect));
-            judged(&plan(control.scenario, &[]), Parts { engine: Some(engine), ..Parts::default() })
+            let change: ChangePorts = Arc::new(move |service, node, ports| {
+                if service == HUB {
+                    ports.engine = engine::around(ports.engine.clone(), defect, node);
+                }
+            });
+            judged(&plan(control.scenario, &[]), Parts { ports: Some(change), ..Parts::default() })
+        }
+        Without::Port(of, defect) => {
+            let (of, defect) = (*of, *defect);
+            let change: ChangePorts = Arc::new(move |service, node, ports| {
+                if service == of {
+                    ports::spoil(ports, defect, node);
+                }
+            });
+            judged(&plan(control.scenario, &[]), Parts { ports: Some(change), ..Parts::default() })
         }
     }
 }
@@ -229,14 +109,10 @@ fn with_the_resilience_taken_out_every_scenario_is_violated() {
             .iter()
             .any(|finding| finding.verdict == Verdict::Violated && finding.claim.contains(control.seen_by));
         if !seen {
-            let without = match &control.without {
-                Without::Setting(key, value) => format!("{key}={value}"),
-                Without::Breaker(defect) => format!("{defect:?}"),
-                Without::Engine(defect) => format!("{defect:?}"),
-            };
             wrong.push(format!(
-                "{} with {without}: nothing violated by “{}”\n{}",
+                "{} without {:?}: nothing violated by “{}”\n{}",
                 control.scenario,
+                control.without,
                 control.seen_by,
                 told(&judgement.findings)
             ));

@@ -36,7 +36,7 @@ impl Invariant for Revocation {
             Some((user.to_owned(), number.parse().ok()?))
         };
         let exchanges = || history.loads().flat_map(|(_, exchanges)| exchanges);
-        // Whoever was told that it was done may rely on it; only a question to the policy is `allowed`.
+        // Whoever was told that it was done may rely on it.
         let mut revoked: Vec<(String, u64, At)> = Vec::new();
         for exchange in exchanges().filter(|exchange| exchange.answer.class == "done") {
             if let Some((user, number)) = token(&exchange.answer.detail) {
@@ -53,7 +53,8 @@ impl Invariant for Revocation {
             }
             known
         };
-        for exchange in exchanges().filter(|exchange| exchange.answer.class == "allowed") {
+        let accepted = |class: &str| ["allowed", "opened", "released"].contains(&class);
+        for exchange in exchanges().filter(|exchange| accepted(&exchange.answer.class)) {
             let Some((user, number)) = token(&exchange.answer.detail) else { continue };
             let broken = revoked.iter().find(|(of, until, acknowledged)| {
                 *of == user && number <= *until && exchange.at.lo > known_by(*acknowledged)
@@ -114,6 +115,61 @@ mod tests {
         assert_eq!(verdict([revoked(), sent(16, "allowed", "carol/0")]), Verdict::Violated);
         assert_eq!(verdict([revoked(), sent(16, "allowed", "carol/2")]), Verdict::Held);
         assert_eq!(verdict([revoked(), sent(16, "allowed", "bob/1")]), Verdict::Held);
+    }
+
+    #[test]
+    fn a_key_is_an_acceptance_too_and_a_refusal_is_none() {
+        let revoked = || sent(10, "done", "bob/1");
+        for class in ["allowed", "opened", "released"] {
+            assert_eq!(verdict([revoked(), sent(16, class, "bob/1")]), Verdict::Violated, "{class}");
+        }
+        for class in ["denied", "unauthenticated", "unavailable", "refused"] {
+            assert_eq!(verdict([revoked(), sent(16, class, "bob/1")]), Verdict::Held, "{class}");
+        }
+    }
+
+    #[test]
+    fn only_what_was_acknowledged_counts_and_it_counts_for_ever() {
+        let used = |second| sent(second, "allowed", "bob/1");
+        for class in ["unauthenticated", "unavailable", "error", "no-answer", "refused"] {
+            assert_eq!(verdict([sent(10, class, "bob/1"), used(60)]), Verdict::Held, "{class}");
+        }
+        let revoked = sent(10, "done", "bob/1");
+        assert_eq!(verdict([revoked.clone(), used(3_600)]), Verdict::Violated);
+        assert_eq!(verdict([used(5), revoked]), Verdict::Held, "used before");
+    }
+
+    #[test]
+    fn a_user_is_named_whole_and_logins_are_counted_not_compared_as_text() {
+        let revoked = || sent(10, "done", "bob/9");
+        assert_eq!(verdict([revoked(), sent(16, "allowed", "bob/10")]), Verdict::Held, "a later login");
+        assert_eq!(verdict([revoked(), sent(16, "allowed", "bob/8")]), Verdict::Violated);
+        assert_eq!(verdict([revoked(), sent(16, "allowed", "bobby/9")]), Verdict::Held);
+        assert_eq!(verdict([sent(10, "done", "a/b/1"), sent(16, "allowed", "a/b/1")]), Verdict::Violated);
+    }
+
+    #[test]
+    fn of_two_revocations_the_earlier_binds() {
+        let events =
+            |used| [sent(10, "done", "bob/1"), sent(30, "done", "bob/1"), sent(used, "allowed", "bob/1")];
+        assert_eq!(verdict(events(31)), Verdict::Violated);
+        assert_eq!(verdict(events(12)), Verdict::Held);
+    }
+
+    #[test]
+    fn an_absence_that_is_over_or_comes_later_excuses_nothing() {
+        let away = |from, until| [stage(from, Stage::Injecting), stage(until, Stage::Healed)];
+        let with = |away: [_; 2], revoked, used| {
+            let events =
+                away.into_iter().chain([sent(revoked, "done", "carol/1"), sent(used, "allowed", "carol/1")]);
+            verdict(events)
+        };
+        assert_eq!(with(away(1, 5), 10, 16), Verdict::Violated, "over before");
+        assert_eq!(with(away(15, 60), 9, 16), Verdict::Violated, "known when it began");
+        assert_eq!(with(away(20, 60), 25, 64), Verdict::Held, "five seconds after it is back, not fewer");
+        let never_healed =
+            [stage(20, Stage::Injecting), sent(25, "done", "carol/1"), sent(900, "allowed", "carol/1")];
+        assert_eq!(verdict(never_healed), Verdict::Held, "never back, never known everywhere");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The health document, `/health/detailed`: what it says, and whether it is of the documented form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+
+use crate::binding::topology::Shape;
 
 /// What a health document says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,9 +15,29 @@ pub struct Document {
     pub services: BTreeMap<String, String>,
     /// The state of each circuit.
     pub circuits: BTreeMap<String, String>,
-    /// Whether it is of the documented form, to the letter, under the status code that belongs to it.
+    /// Whether it is of the documented form, to the letter, under the status code that belongs to it, with
+    /// exactly the services and circuits of one of the topologies.
     pub exact: bool,
 }
+
+impl Document {
+    /// Whether it is [exact](Self::exact), with exactly the services and circuits of this topology.
+    pub fn is_exact(&self, shape: Shape) -> bool {
+        self.exact && self.is_of(shape)
+    }
+
+    fn is_of(&self, shape: Shape) -> bool {
+        let watched = || shape.dependencies().iter().map(|dependency| dependency.name());
+        let with_circuit =
+            shape.dependencies().iter().filter(|dependency| dependency.has_circuit()).map(|with| with.name());
+        watched().chain([CACHE]).collect::<BTreeSet<_>>()
+            == self.services.keys().map(String::as_str).collect()
+            && with_circuit.collect::<BTreeSet<_>>() == self.circuits.keys().map(String::as_str).collect()
+    }
+}
+
+/// The one service that is not somewhere else.
+const CACHE: &str = "cache";
 
 /// The documented form. Every key is there and no other.
 #[derive(Deserialize)]
@@ -86,7 +108,7 @@ pub fn document(code: u16, body: &[u8]) -> Option<Document> {
         service.response_time >= 0.0 && (service.status != ServiceStatus::Down || service.error.is_some())
     });
     let timed = form.uptime >= 0.0 && form.timestamp.parse::<jiff::Timestamp>().is_ok();
-    Some(Document {
+    let document = Document {
         status: match form.status {
             Status::Healthy => "healthy",
             Status::Degraded => "degraded",
@@ -103,12 +125,10 @@ pub fn document(code: u16, body: &[u8]) -> Option<Document> {
             .iter()
             .map(|(name, circuit)| (name.clone(), circuit.state.name().to_owned()))
             .collect(),
-        exact: belongs
-            && sound
-            && timed
-            && form.services.contains_key("opa")
-            && form.circuit_breakers.contains_key("opa"),
-    })
+        exact: belongs && sound && timed,
+    };
+    let of_a_topology = Shape::ALL.into_iter().any(|shape| document.is_of(shape));
+    Some(Document { exact: document.exact && of_a_topology, ..document })
 }
 
 /// A document that is not of the form still tells the status.
@@ -145,7 +165,8 @@ mod tests {
     fn text(status: &str, more: &str) -> String {
         format!(
             r#"{{"status":"{status}","timestamp":"2026-01-01T00:00:00Z","uptime":1.5,
-               "services":{{"opa":{{"status":"up","responseTime":0.8}}}},
+               "services":{{"opa":{{"status":"up","responseTime":0.8}},
+                            "cache":{{"status":"up","responseTime":0.0}}}},
                "circuitBreakers":{{"opa":{{"state":"HALF_OPEN","failures":5,"rejects":2}}}},
                "metrics":{{"requests":1,"allowed":1,"denied":0}},"memory":{{}}{more}}}"#
         )
@@ -163,5 +184,18 @@ mod tests {
         assert!(!document(200, text("healthy", r#","extra":1"#).as_bytes()).unwrap().exact);
         assert!(!document(200, text("fine", "").as_bytes()).unwrap().exact);
         assert_eq!(document(200, b"nonsense"), None);
+    }
+
+    #[test]
+    fn exactly_the_services_and_circuits_of_the_topology_are_there() {
+        let healthy = text("healthy", "");
+        let read = |text: &str| document(200, text.as_bytes()).unwrap();
+        assert!(read(&healthy).is_exact(Shape::HubAndOpa));
+        assert!(!read(&healthy).is_exact(Shape::Hub), "of another topology");
+        let more = r#""services":{"kas":{"status":"up","responseTime":0.1},"#;
+        assert!(!read(&healthy.replace(r#""services":{"#, more)).exact, "a service too many");
+        let renamed = healthy.replace(r#""circuitBreakers":{"opa""#, r#""circuitBreakers":{"kas""#);
+        assert!(!read(&renamed).exact, "another circuit");
+        assert!(!read(&healthy.replace("cache", "cash")).exact);
     }
 }

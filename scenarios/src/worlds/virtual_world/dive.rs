@@ -83,36 +83,17 @@ impl VirtualDive {
         })
     }
 
-    /// What comes of an HTTP request to the hub: the status and the body.
-    async fn ask(&self, request: Request<Body>) -> Result<(u16, Vec<u8>), LinkError> {
-        let reply = self
-            .client
-            .call(move |router: Router| async move {
-                let answer = match router.oneshot(request).await {
-                    Ok(answer) => answer,
-                    Err(never) => match never {},
-                };
-                let status = answer.status().as_u16();
-                let body = to_bytes(answer.into_body(), BODY_LIMIT).await.unwrap_or_default();
-                (status, body.to_vec())
-            })
-            .await?;
-        Ok(match reply {
-            Reply::Answer(answer) | Reply::Truncated { answer, .. } => answer,
-            Reply::Wrong { status, body } => (status, body.into_bytes()),
-        })
-    }
-
     /// What comes of a request of the run's callers.
     async fn exchange(&self, asked: &Asked) -> Result<(u16, Vec<u8>), LinkError> {
         let interface = match asked.to {
-            Party::Hub => {
+            Party::Hub | Party::Kas => {
                 let headers = asked.headers();
                 let request = headers
                     .fold(Request::post(&asked.path), |request, (name, value)| request.header(name, value));
-                return self.ask(request.body(Body::from(asked.body.clone())).unwrap_or_default()).await;
+                let request = request.body(Body::from(asked.body.clone())).unwrap_or_default();
+                let link = if asked.to == Party::Hub { &self.client } else { &self.opening };
+                return ask(link, request).await;
             }
-            Party::Kas => return Err(LinkError::Refused),
             Party::Keycloak => Interface::Main,
             Party::KeycloakManagement => Interface::Management,
         };
@@ -131,10 +112,10 @@ impl VirtualDive {
         loop {
             let sent = self.sim.now();
             let request = Request::get("/health/detailed").body(Body::empty()).unwrap_or_default();
-            let asked = self.sim.timeout(LOOK, self.ask(request)).await;
+            let asked = self.sim.timeout(LOOK, ask(&self.client, request)).await;
             let form = match asked {
                 Some(Ok((code, body))) => {
-                    if document(code, &body).is_some_and(|document| document.exact) {
+                    if document(code, &body).is_some_and(|document| document.is_exact(self.services.shape)) {
                         "exact"
                     } else {
                         "wrong"
@@ -146,6 +127,25 @@ impl VirtualDive {
             self.sim.sleep_until(sent + LOOK).await;
         }
     }
+}
+
+/// What comes of an HTTP request over a link: the status and the body.
+async fn ask(link: &Link<Router>, request: Request<Body>) -> Result<(u16, Vec<u8>), LinkError> {
+    let reply = link
+        .call(move |router: Router| async move {
+            let answer = match router.oneshot(request).await {
+                Ok(answer) => answer,
+                Err(never) => match never {},
+            };
+            let status = answer.status().as_u16();
+            let body = to_bytes(answer.into_body(), BODY_LIMIT).await.unwrap_or_default();
+            (status, body.to_vec())
+        })
+        .await?;
+    Ok(match reply {
+        Reply::Answer(answer) | Reply::Truncated { answer, .. } => answer,
+        Reply::Wrong { status, body } => (status, body.into_bytes()),
+    })
 }
 
 impl SimSystem for VirtualDive {

@@ -22,7 +22,7 @@ mod services;
 
 use std::sync::Arc;
 
-use dive_node::ports::{BreakerFactory, PolicyEngine};
+use dive_node::ports::{BreakerFactory, Ports};
 use harness_core::recorder::Recorder;
 use harness_core::runner;
 use harness_core::world::{World as _, WorldError};
@@ -33,16 +33,17 @@ use dive::VirtualDive;
 
 /// Makes the breakers of one life of a node.
 pub type Breakers = Arc<dyn Fn(&Node) -> BreakerFactory + Send + Sync>;
-/// Puts something in the place of a policy engine, around the real one.
-pub type AroundEngine = Arc<dyn Fn(Arc<dyn PolicyEngine>) -> Arc<dyn PolicyEngine> + Send + Sync>;
+/// Puts something in the place of what a service is given of its world, or around it. Called with the service's
+/// name in each of its lives, and that life.
+pub type ChangePorts = Arc<dyn Fn(&'static str, &Node, &mut Ports) + Send + Sync>;
 
 /// What stands in the place of the product's own parts: known defects, put back by tests.
 #[derive(Clone, Default)]
 pub struct Parts {
     /// In the place of the product's breaker.
     pub breakers: Option<Breakers>,
-    /// Around the policy engine's adapter.
-    pub engine: Option<AroundEngine>,
+    /// In the place of adapters, or around them.
+    pub ports: Option<ChangePorts>,
 }
 
 /// Runs a plan's scenario to its end. Nothing is left of it but what the recorder has.

@@ -39,7 +39,7 @@ const CACHE_KEY: [u8; 32] = [0x5e; 32];
 
 /// Every service of a topology: where it listens, and its disk.
 pub(super) struct Services {
-    shape: Shape,
+    pub(super) shape: Shape,
     settings: Settings,
     kit: Arc<Kit>,
     links: Links,
@@ -57,6 +57,7 @@ pub(super) struct Services {
     revocations: Arc<Mutex<standin_redis::Redis>>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 fn failed(why: impl ToString) -> WorldError {
     WorldError::Failed(why.to_string())
 }
@@ -169,6 +170,9 @@ impl Services {
             ports.probes.insert(Dependency::Redis, Arc::new(RedisProbe(redis)));
             ports.probes.insert(Dependency::Kas, Arc::new(LinkedKas(self.link(HUB, KAS, &self.kas))));
         }
+        if let Some(change) = &self.parts.ports {
+            change(HUB, node, &mut ports);
+        }
         let hub = DiveNode::new(self.settings.clone(), ports, runtime).map_err(failed)?;
         let circuit = |dependency: &Dependency, state: &str| {
             Item::Told(HUB, Told::Circuit { dependency: dependency.name().into(), state: state.into() })
@@ -196,7 +200,10 @@ impl Services {
 
     fn boot_kas(&self, node: &Node) -> Result<(), WorldError> {
         let runtime: Arc<dyn Runtime> = Arc::new(SimRuntime(node.clone()));
-        let ports = self.ports(KAS, node, &runtime);
+        let mut ports = self.ports(KAS, node, &runtime);
+        if let Some(change) = &self.parts.ports {
+            change(KAS, node, &mut ports);
+        }
         let settings = self.settings.with("node.id", KAS).map_err(failed)?;
         let key: [u8; 32] =
             self.kit.sealed().kas_key.as_slice().try_into().map_err(|_| failed("the key has 32 bytes"))?;
@@ -209,10 +216,7 @@ impl Services {
 
     /// What a node and a key access service have in common.
     fn ports(&self, of: &'static str, node: &Node, runtime: &Arc<dyn Runtime>) -> Ports {
-        let mut engine: Arc<dyn PolicyEngine> = Arc::new(LinkedEngine(self.link(of, OPA, &self.opa)));
-        if let Some(around) = self.parts.engine.as_ref().filter(|_| of == HUB) {
-            engine = around(engine);
-        }
+        let engine: Arc<dyn PolicyEngine> = Arc::new(LinkedEngine(self.link(of, OPA, &self.opa)));
         let files = Arc::new(Files { node: of, kit: self.kit.clone(), feed: self.feed.clone() });
         let events = Arc::new(NodeFeed(of, self.feed.clone()));
         let mut ports = match self.shape {

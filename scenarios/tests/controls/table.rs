@@ -1,0 +1,152 @@
+//! Every control: a scenario, what is taken out, and the finding that must see it.
+
+use std::time::Duration;
+
+use dive_node::Dependency;
+use scenarios::binding::topology::{HUB, KAS};
+
+use super::breaker::Defect;
+use super::engine::EngineDefect;
+use super::ports::PortDefect;
+
+/// What is taken out.
+#[derive(Debug)]
+pub(crate) enum Without {
+    /// A setting puts the resilience out of reach.
+    Setting(&'static str, &'static str),
+    /// A breaker with a known defect is in the product's place.
+    Breaker(Defect),
+    /// A known defect stands around the policy engine's adapter.
+    Engine(EngineDefect),
+    /// A known defect stands around another adapter of this service.
+    Port(&'static str, PortDefect),
+}
+
+/// One control.
+pub(crate) struct Control {
+    pub(crate) scenario: &'static str,
+    pub(crate) without: Without,
+    /// What the violated finding's claim begins with, or holds.
+    pub(crate) seen_by: &'static str,
+}
+
+const fn control(scenario: &'static str, without: Without, seen_by: &'static str) -> Control {
+    Control { scenario, without, seen_by }
+}
+
+use Without::{Breaker, Engine, Port, Setting};
+
+pub(crate) const CONTROLS: &[Control] = &[
+    control("circuit/steady", Engine(EngineDefect::DenialIsFailure), "answer to forbidden"),
+    control("circuit/opa-outage", Setting("breaker.opa.failures", "1000"), "becomes OPEN"),
+    control("circuit/opa-outage", Setting("breaker.opa.open_for", "10m"), "becomes HALF_OPEN"),
+    control("circuit/opa-outage", Breaker(Defect::RejectionsRestamp), "becomes CLOSED"),
+    control("circuit/opa-outage", Engine(EngineDefect::WeakerLocalCheck), "fail-closed"),
+    control("circuit/idle", Breaker(Defect::OnlyTraffic), "becomes OPEN"),
+    control("circuit/idle", Setting("poll.opa.interval", "10m"), "becomes OPEN"),
+    control("circuit/hang", Setting("opa.timeout", "1m"), "answer to reads"),
+    control("circuit/hang", Setting("breaker.opa.failures", "1000"), "becomes OPEN"),
+    control("circuit/slow", Setting("opa.timeout", "1s"), "stays CLOSED"),
+    control("circuit/slow", Setting("poll.opa.slow_over", "10s"), "becomes degraded"),
+    control("circuit/flap", Setting("breaker.opa.open_for", "1s"), "turns OPEN"),
+    control("circuit/half-open-herd", Breaker(Defect::NoProbeLimit), "in-flight"),
+    control("circuit/half-open-herd", Setting("breaker.opa.probes", "1000"), "in-flight"),
+    control("circuit/half-open-herd", Breaker(Defect::CancelLeaksPermit), "becomes CLOSED"),
+    control("circuit/late-results", Breaker(Defect::LateResultsCount), "turns OPEN"),
+    control("circuit/garbage", Engine(EngineDefect::GarbageIsAllow), "fail-closed"),
+    control("circuit/garbage", Setting("breaker.opa.failures", "1000"), "becomes OPEN"),
+    control("circuit/clock-step", Breaker(Defect::WallClock), "stays OPEN"),
+    control("recovery/relapse", Breaker(Defect::SuccessesSurvive), "becomes CLOSED"),
+    control("recovery/relapse", Setting("breaker.opa.successes", "1"), "becomes OPEN within 10"),
+    control("recovery/three-cycles", Breaker(Defect::LookupTakesPermit), "becomes CLOSED"),
+    control("recovery/three-cycles", Breaker(Defect::RejectionsRestamp), "becomes CLOSED"),
+    // A7, A3, H1, H6: what is right is right in every answer, and in the health document.
+    control("circuit/steady", Engine(EngineDefect::NoCommunityIsAny), "answer to forbidden"),
+    control("circuit/steady", Engine(EngineDefect::FullCacheFails), "answer to reads"),
+    control("circuit/steady", Port(HUB, PortDefect::Unwatched(Dependency::Kas)), "hub/document"),
+    control("circuit/keycloak-outage", Setting("breaker.keycloak.failures", "1000"), "becomes OPEN"),
+    control(
+        "circuit/keycloak-outage",
+        Port(HUB, PortDefect::AlwaysUp(Dependency::Keycloak)),
+        "becomes degraded",
+    ),
+    control("circuit/keycloak-outage", Setting("breaker.keycloak.open_for", "10m"), "becomes HALF_OPEN"),
+    control("circuit/mongo-outage", Setting("breaker.mongodb.failures", "1000"), "becomes OPEN"),
+    control("circuit/mongo-outage", Port(HUB, PortDefect::AnyIssuer), "answer to strangers"),
+    control(
+        "circuit/mongo-outage",
+        Port(HUB, PortDefect::AlwaysUp(Dependency::Mongodb)),
+        "becomes unhealthy",
+    ),
+    control("circuit/kas-outage", Setting("breaker.kas.failures", "1000"), "becomes OPEN"),
+    control("circuit/kas-outage", Port(HUB, PortDefect::AlwaysUp(Dependency::Kas)), "becomes degraded"),
+    control("circuit/redis-outage", Port(HUB, PortDefect::AlwaysUp(Dependency::Redis)), "becomes down"),
+    control("circuit/redis-outage", Engine(EngineDefect::FullCacheFails), "answer to reads"),
+    control("circuit/blacklist-outage", Port(HUB, PortDefect::NoRevocations), "answer to leaving"),
+    control(
+        "circuit/blacklist-outage",
+        Port(HUB, PortDefect::AlwaysUp(Dependency::BlacklistRedis)),
+        "becomes down",
+    ),
+    control("recovery/all", Setting("breaker.mongodb.open_for", "10m"), "hub/circuit/mongodb becomes CLOSED"),
+    control("recovery/all", Setting("breaker.kas.failures", "1000"), "hub/circuit/kas becomes OPEN"),
+    control("recovery/all", Engine(EngineDefect::WeakerLocalCheck), "fail-closed"),
+    control(
+        "recovery/all-noncritical",
+        Port(HUB, PortDefect::AlwaysUp(Dependency::Keycloak)),
+        "hub/circuit/keycloak becomes OPEN",
+    ),
+    control("recovery/all-noncritical", Engine(EngineDefect::FullCacheFails), "answer to reads"),
+    control(
+        "recovery/partial",
+        Port(HUB, PortDefect::AlwaysUp(Dependency::Keycloak)),
+        "hub/circuit/keycloak becomes OPEN",
+    ),
+    control("recovery/partial", Breaker(Defect::RejectionsRestamp), "hub/circuit/opa becomes CLOSED"),
+    control("auth/key-rotation-during-outage", Setting("token.key_refetch", "10m"), "answer to second-key"),
+    control("auth/key-rotation-during-outage", Port(HUB, PortDefect::UnreadKeysAreNone), "answer to reads"),
+    control("auth/unknown-kid-storm", Setting("token.key_refetch", "1ms"), "answered within"),
+    control("auth/unknown-kid-storm", Port(HUB, PortDefect::AnyKey), "answer to storm"),
+    // R2
+    control("auth/unknown-kid-storm", Port(HUB, PortDefect::AnyKey), "answer to revocations"),
+    control("auth/unknown-kid-storm", Port(HUB, PortDefect::AnyKey), "answer to victim"),
+    control("auth/wrong-jwks", Port(HUB, PortDefect::UnreadKeysAreNone), "answer to reads"),
+    control("auth/wrong-jwks", Port(HUB, PortDefect::AnyKey), "answer to forged"),
+    control("auth/wrong-jwks", Setting("token.key_refetch", "10m"), "answer to afterwards"),
+    control("auth/clock-skew", Setting("token.skew", "2m"), "answer to ahead-by-more"),
+    control("auth/clock-skew", Setting("token.skew", "2m"), "answer to behind-by-more"),
+    control("auth/clock-skew", Setting("token.skew", "2m"), "answer to over-by-more"),
+    control("auth/clock-skew", Setting("token.skew", "1s"), "answer to ahead-by-less"),
+    control("auth/clock-skew", Setting("token.skew", "1s"), "answer to over-by-less"),
+    control("auth/policy-input-expired", Setting("token.skew", "2m"), "answer to past-the-end"),
+    control("auth/policy-input-expired", Setting("token.skew", "1s"), "answer to at-the-end"),
+    // R4, and a revocation that never gets to the store.
+    control("auth/revoked-while-redis-away", Port(HUB, PortDefect::NeverSubscribes), "revocation"),
+    control("auth/revoked-while-redis-away", Port(HUB, PortDefect::LosesRevocations), "answer to leaver"),
+    control("auth/cache-past-ttl", Engine(EngineDefect::RemembersForEver), "fail-closed"),
+    control("auth/cache-past-ttl", Engine(EngineDefect::RemembersForEver), "answer to late"),
+    control("auth/cache-past-ttl", Setting("cache.ttl.unclassified", "1h"), "answer to late"),
+    control(
+        "auth/login-during-keycloak-restart",
+        Setting("breaker.keycloak.open_for", "10m"),
+        "becomes CLOSED",
+    ),
+    control("auth/login-during-keycloak-restart", Port(HUB, PortDefect::UnreadKeysAreNone), "becomes CLOSED"),
+    // A2
+    control("journey/login", Engine(EngineDefect::RemembersCoarsely), "fail-closed"),
+    control("journey/login", Port(HUB, PortDefect::AnyKey), "answer to forged"),
+    control("journey/login", Port(HUB, PortDefect::AnyIssuer), "answer to strangers"),
+    control("journey/logout", Port(KAS, PortDefect::NeverSubscribes), "answer to key-afterwards"),
+    control("journey/logout", Port(KAS, PortDefect::NeverSubscribes), "revocation"),
+    control("journey/logout", Port(HUB, PortDefect::LosesRevocations), "answer to key-afterwards"),
+    control("journey/ztdf-open", Port(HUB, PortDefect::NoObjects), "answer to opens"),
+    control("journey/ztdf-tampered", Port(HUB, PortDefect::NoObjects), "answer to tampered"),
+    control("load/steady", Engine(EngineDefect::Slow(SLOW)), "answered within"),
+    control("load/steady", Engine(EngineDefect::FullCacheFails), "answer to fresh"),
+    control("load/keycloak-away", Engine(EngineDefect::Slow(SLOW)), "answered within"),
+    control("load/redis-away", Engine(EngineDefect::Slow(SLOW)), "answered within"),
+    control("load/redis-away", Port(HUB, PortDefect::AsksAbsentCache(SLOW)), "answered within"),
+];
+
+/// Longer than any load scenario grants.
+const SLOW: Duration = Duration::from_millis(250);
