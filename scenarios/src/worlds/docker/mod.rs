@@ -30,7 +30,7 @@ use harness_local::clock::Clock;
 pub use self::containers::recipes;
 
 use self::containers::{AUDIT, Containers};
-use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, PATIENCE};
+use super::watch::{self, AuditTail, Client, HealthWatch, LogClock};
 use super::{seed, settings};
 use crate::binding::asked::Party;
 use crate::binding::kit::Kit;
@@ -42,6 +42,8 @@ use crate::folders::JOURNAL;
 
 /// How often, in real time, the health document is read.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long, in real time, it may take: a Keycloak that starts leaves little for the others.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often, in real time, the audit file is fetched.
 const FETCH: Duration = Duration::from_secs(2);
 
@@ -204,7 +206,8 @@ impl DockerSystem for DockerDive {
     async fn observe(&self, site: &Site, recorder: &Recorder) {
         let Ok(address) = site.address(HUB) else { return };
         let clock = *site.clock();
-        let health = HealthWatch { node: HUB, address, every: LOOK, clock, client: &self.client };
+        let health =
+            HealthWatch { node: HUB, address, every: LOOK, patience: PATIENCE, clock, client: &self.client };
         let container = site.host(HUB);
         let audit = AuditTail { node: HUB, every: FETCH, clock };
         let fetch = async |offset: u64| {

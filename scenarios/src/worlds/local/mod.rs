@@ -25,7 +25,7 @@ use harness_local::{LocalConfig, LocalSystem, LocalWorld, LogLine, ServiceSpec, 
 use tokio::sync::OnceCell;
 
 use self::services::{AUDIT, MANAGEMENT, Services};
-use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, PATIENCE, read_behind};
+use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, read_behind};
 use super::{seed, settings, tell_where};
 use crate::binding::asked::Party;
 use crate::binding::kit::Kit;
@@ -37,6 +37,8 @@ use crate::folders::JOURNAL;
 
 /// How often, in real time, the health document is read and the edges are counted.
 const LOOK: Duration = Duration::from_millis(40);
+/// How long, in real time, the health document may take.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Runs a plan's scenario on processes of this machine.
 pub(super) fn run(
@@ -178,7 +180,8 @@ impl LocalSystem for LocalDive {
                 tell_where(recorder, clock.now(), service, address);
             }
         }
-        let health = HealthWatch { node: HUB, address, every: LOOK, clock, client: &self.client };
+        let health =
+            HealthWatch { node: HUB, address, every: LOOK, patience: PATIENCE, clock, client: &self.client };
         let audit = AuditTail { node: HUB, every: LOOK, clock };
         let path = site.folder(HUB).join(AUDIT);
         let fetch = async |offset| read_behind(&path, offset);

@@ -11,9 +11,6 @@ use harness_local::clock::Clock;
 use super::client::{Client, NoAnswer};
 use crate::binding::reading::document;
 
-/// How long, in real time, the document may take. It comes from the node's memory.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
-
 /// Reads the document of one node again and again.
 pub(crate) struct HealthWatch<'a> {
     /// The node's name in signals.
@@ -22,6 +19,9 @@ pub(crate) struct HealthWatch<'a> {
     pub(crate) address: SocketAddr,
     /// How often to look, in real time.
     pub(crate) every: Duration,
+    /// How long, in real time, the document may take. It comes from the node's memory: what is to be waited out
+    /// is the machine.
+    pub(crate) patience: Duration,
     /// The run's clock.
     pub(crate) clock: Clock,
     /// Who asks.
@@ -34,15 +34,12 @@ impl HealthWatch<'_> {
         let mut last_look = self.clock.now();
         loop {
             let sent = self.clock.now();
-            let answer = self.client.get(self.address, "/health/detailed", PATIENCE).await;
+            let answer = self.client.get(self.address, "/health/detailed", self.patience).await;
             let seen = Span::between(last_look, self.clock.now());
             match answer {
                 Ok((code, body)) => self.read(recorder, seen, code, &body),
                 Err(NoAnswer::Failed(_)) => self.gone(recorder, seen),
-                Err(NoAnswer::Late) => {
-                    let why = format!("{} did not answer about its health within {PATIENCE:?}", self.node);
-                    recorder.record(seen, What::Blind { prefix: format!("{}/", self.node), why });
-                }
+                Err(NoAnswer::Late) => self.late(recorder, seen),
             }
             last_look = sent;
             self.clock.sleep_until(sent + self.clock.system(self.every)).await;
@@ -69,6 +66,15 @@ impl HealthWatch<'_> {
             if !known {
                 recorder.signal(seen, &signal, state);
             }
+        }
+    }
+
+    /// What only the document tells could not be seen. Circuits move in the log.
+    fn late(&self, recorder: &Recorder, seen: Span) {
+        let (node, patience) = (self.node, self.patience);
+        for what in ["document", "status", "service/"] {
+            let why = format!("{node} did not answer about its health within {patience:?}");
+            recorder.record(seen, What::Blind { prefix: format!("{node}/{what}"), why });
         }
     }
 

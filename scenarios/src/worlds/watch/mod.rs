@@ -11,5 +11,5 @@ mod log_clock;
 
 pub(super) use audit::{AuditTail, read_behind};
 pub(super) use client::Client;
-pub(super) use health::{HealthWatch, PATIENCE};
+pub(super) use health::HealthWatch;
 pub(super) use log_clock::LogClock;
