@@ -113,6 +113,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// The ledger with these entries, oldest first, of which `issued` were ever made.
+    pub(crate) fn from_stored(entries: Vec<Intent>, issued: u64) -> Self {
+        Self { entries, issued }
+    }
+
     /// Writes down what a phase is about to make. True when it was not yet written.
     pub fn intend(&mut self, phase: Phase, resource: &Resource) -> bool {
         let known = self.entries.iter().any(|entry| same(entry, phase, resource));

@@ -78,6 +78,20 @@ pub enum StoreError {
         /// The newest this program knows.
         known: u32,
     },
+    /// The schema is older than this program.
+    #[error("the database has schema {found}, this program needs {known}: run `dive orch-db migrate`")]
+    OlderSchema {
+        /// What it is; 0 when there is none yet.
+        found: u32,
+        /// What this program needs.
+        known: u32,
+    },
+    /// The store is there and doesn't let this program in, or not write. Nothing was written.
+    #[error("the orchestration database refuses this program: {why}")]
+    Denied {
+        /// Why, without any password.
+        why: String,
+    },
     /// The store could not be reached, or the answer was lost.
     #[error("the orchestration database is not available: {why}")]
     Unavailable {
@@ -98,6 +112,8 @@ impl StoreError {
             Self::Corrupt { .. }
             | Self::Unreadable { .. }
             | Self::NewerSchema { .. }
+            | Self::OlderSchema { .. }
+            | Self::Denied { .. }
             | Self::Unavailable { .. } => ErrorCode::Database,
         }
     }

@@ -4,15 +4,14 @@
 //! that write for a deployment carry a [`Lease`], whose token is checked in the same transaction. What a
 //! transaction *decides* is not the store's: it loads rows, steps [`LockRow`](crate::LockRow),
 //! [`state::permit`](crate::state::permit) or [`BreakerRow`], and writes them back. So every store answers
-//! alike. [`Database`] is all of it in memory, for simulated worlds and as the model the others are held to.
+//! alike. [`SqlStore`] keeps it in a SQLite file or in PostgreSQL; [`Database`] is all of it in memory, for
+//! simulated worlds.
 
 mod error;
 mod memory;
 mod records;
+mod sql;
 mod tables;
-
-#[cfg(test)]
-mod reference;
 
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use memory::{Database, MemoryStore};
 pub use records::{AuditEntry, ErrorRecord, Link, PhaseRun};
+pub use sql::{PATIENCE, SqlStore};
 
 use crate::{
     Admission, BreakerRow, Checkpoint, DeploymentState, FencingToken, Held, Holder, Instance, InstanceCode,

@@ -1,28 +1,22 @@
-//! The store against a reference model: random commands of five contenders on two instances, with crashes,
+//! What a store must answer, as a model: random commands of five contenders on two instances, with crashes,
 //! lost databases and time between any two writes. A failure is shrunk to the shortest history that fails.
 //!
 //! The model is written without any of the code it checks: lists and numbers, one paragraph a command.
 //! Contenders keep every lease they were ever given and go on using them, which is what fencing is against.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::FutureExt;
+use dive_orchestrator::{DeploymentState, Operation, Outcome, Phase};
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use proptest_state_machine::ReferenceStateMachine;
 
-use super::*;
-use crate::state::Refused;
-use crate::{ResourceKind, Stamp};
-
-const CONTENDERS: usize = 5;
-const LEASE_MS: u64 = 20_000;
+pub(crate) const CONTENDERS: usize = 5;
+pub(crate) const LEASE_MS: u64 = 20_000;
 const OPEN_MS: u64 = 60_000;
 
 #[derive(Clone, Debug)]
-enum Command {
+pub(crate) enum Command {
     Acquire {
         who: usize,
         hub: bool,
@@ -36,6 +30,8 @@ enum Command {
     Admit(Operation),
     Settle(prop::sample::Index, Outcome),
     Claim(usize),
+    Start(u64),
+    Audit,
     Wait(u64),
     Crash(usize),
     GoAway,
@@ -43,7 +39,7 @@ enum Command {
 }
 
 #[derive(Clone, Debug)]
-enum Write {
+pub(crate) enum Write {
     Renew,
     Release,
     /// Leaving the newest state, as whoever has just read it would, or any other.
@@ -55,17 +51,22 @@ enum Write {
     Undone(Phase, u8),
     Save(Phase),
     Retract(Phase),
+    BeginPhase(Phase),
+    EndPhase(Phase, bool),
+    RecordError,
+    Link(bool),
 }
 
 /// What a command must have answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Expected {
+pub(crate) enum Expected {
     Done,
     Token(u64),
     Contended { pid: u32, token: u64 },
     LockLost,
     Overtaken,
     Illegal,
+    NotUnderWay,
     Open { left: u64 },
     Away,
     Skipped,
@@ -73,21 +74,22 @@ enum Expected {
 
 /// One instance, as the model sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Plain {
+pub(crate) struct Plain {
     /// Contender, token, when last renewed.
-    lock: Option<(usize, u64, u64)>,
-    tokens: u64,
-    states: Vec<DeploymentState>,
-    made: Vec<(Phase, u8)>,
-    checkpoints: BTreeMap<Phase, Vec<u8>>,
+    pub(crate) lock: Option<(usize, u64, u64)>,
+    pub(crate) tokens: u64,
+    pub(crate) states: Vec<DeploymentState>,
+    pub(crate) made: Vec<(Phase, u8)>,
+    pub(crate) checkpoints: BTreeMap<Phase, Vec<u8>>,
+    under_way: Option<Phase>,
 }
 
 #[derive(Clone, Debug)]
-struct Reference {
-    now: u64,
-    away: bool,
-    hub: Plain,
-    spoke: Plain,
+pub(crate) struct Reference {
+    pub(crate) now: u64,
+    pub(crate) away: bool,
+    pub(crate) hub: Plain,
+    pub(crate) spoke: Plain,
     /// Hub or not, token.
     leases: Vec<(bool, u64)>,
     /// Failures in a row; since when open; since when probed.
@@ -95,8 +97,8 @@ struct Reference {
     /// Operation; how often its breaker had changed when it was admitted.
     admissions: Vec<(Operation, u64)>,
     changes: BTreeMap<Operation, u64>,
-    claimed: BTreeSet<usize>,
-    expected: Expected,
+    pub(crate) claimed: BTreeSet<usize>,
+    pub(crate) expected: Expected,
 }
 
 impl Reference {
@@ -171,6 +173,7 @@ impl Reference {
             Command::Claim(which) => {
                 self.claimed.insert(*which);
             }
+            Command::Start(_) | Command::Audit => {}
         }
         Expected::Done
     }
@@ -194,7 +197,7 @@ impl Plain {
         }
         match write {
             Write::Renew => self.lock = self.lock.map(|(owner, held, _)| (owner, held, now)),
-            Write::Release => {}
+            Write::Release | Write::RecordError | Write::Link(_) => {}
             Write::Transition { expecting, to } => {
                 let newest = self.states.last().copied().unwrap_or(DeploymentState::Unknown);
                 if expecting.is_some_and(|expected| expected != newest) {
@@ -216,6 +219,9 @@ impl Plain {
                 self.checkpoints.insert(*phase, made.collect());
             }
             Write::Retract(phase) => drop(self.checkpoints.remove(phase)),
+            Write::BeginPhase(phase) => self.under_way = Some(*phase),
+            Write::EndPhase(phase, _) if self.under_way != Some(*phase) => return Expected::NotUnderWay,
+            Write::EndPhase(..) => self.under_way = None,
         }
         Expected::Done
     }
@@ -233,6 +239,10 @@ fn write() -> impl Strategy<Value = Write> {
         2 => (phase(), 0u8..3).prop_map(|(phase, name)| Write::Undone(phase, name)),
         2 => phase().prop_map(Write::Save),
         1 => phase().prop_map(Write::Retract),
+        1 => phase().prop_map(Write::BeginPhase),
+        2 => (phase(), any::<bool>()).prop_map(|(phase, failed)| Write::EndPhase(phase, failed)),
+        1 => Just(Write::RecordError),
+        1 => any::<bool>().prop_map(Write::Link),
     ]
 }
 
@@ -269,6 +279,8 @@ impl ReferenceStateMachine for Reference {
             (4, (0..CONTENDERS, any::<bool>()).prop_map(|(who, hub)| Command::Acquire { who, hub }).boxed()),
             (4, operation.prop_map(Command::Admit).boxed()),
             (1, (0usize..6).prop_map(Command::Claim).boxed()),
+            (1, (0u64..90_000).prop_map(Command::Start).boxed()),
+            (1, Just(Command::Audit).boxed()),
             (2, (0u64..9_000).prop_map(Command::Wait).boxed()),
             (1, (10_000u64..70_000).prop_map(Command::Wait).boxed()),
             (1, (0..CONTENDERS).prop_map(Command::Crash).boxed()),
@@ -290,171 +302,4 @@ impl ReferenceStateMachine for Reference {
         state.expected = state.step(command);
         state
     }
-}
-
-struct Subject {
-    clock: Arc<AtomicU64>,
-    database: Database,
-    clients: Vec<MemoryStore>,
-    leases: Vec<Lease>,
-    admissions: Vec<Admission>,
-}
-
-/// A transaction in memory is ready at once.
-fn now<T>(transaction: impl Future<Output = T>) -> T {
-    transaction.now_or_never().expect("nothing is awaited in memory")
-}
-
-fn code(which: usize) -> InstanceCode {
-    // Two with fixed slots; the others wherever their hashes lead.
-    ["fra", "deu", "aut", "che", "irl", "zzz"][which].parse().unwrap()
-}
-
-fn instance(hub: bool) -> Instance {
-    if hub { Instance::Hub } else { Instance::Spoke(code(0)) }
-}
-
-fn resource(name: u8) -> Resource {
-    Resource { kind: ResourceKind::Container, name: name.to_string(), before: None }
-}
-
-fn answered<T>(answer: Answer<T>) -> Expected {
-    match answer {
-        Ok(_) => Expected::Done,
-        Err(StoreError::Contended { held, .. }) => {
-            Expected::Contended { pid: held.by.pid, token: held.token.number() }
-        }
-        Err(StoreError::LockLost { .. }) => Expected::LockLost,
-        Err(StoreError::Refused { refused: Refused::Overtaken { .. }, .. }) => Expected::Overtaken,
-        Err(StoreError::Refused { refused: Refused::Illegal { .. }, .. }) => Expected::Illegal,
-        Err(StoreError::BreakerOpen { retry_after, .. }) => {
-            Expected::Open { left: retry_after.as_millis() as u64 }
-        }
-        Err(StoreError::Unavailable { .. }) => Expected::Away,
-        Err(other) => panic!("{other}"),
-    }
-}
-
-impl Subject {
-    fn write(&self, who: usize, lease: &Lease, write: &Write) -> Expected {
-        let store = &self.clients[who];
-        match write {
-            Write::Renew => answered(now(store.renew(lease))),
-            Write::Release => answered(now(store.release(lease))),
-            Write::Transition { expecting, to } => {
-                let newest = now(store.state(&lease.instance)).unwrap();
-                answered(now(store.transition(lease, expecting.unwrap_or(newest), *to, "because")))
-            }
-            Write::Intend(phase, name) => answered(now(store.intend(lease, *phase, &resource(*name)))),
-            Write::Undone(phase, name) => answered(now(store.undone(lease, *phase, &resource(*name)))),
-            Write::Save(phase) => answered(now(store.save_checkpoint(lease, *phase))),
-            Write::Retract(phase) => answered(now(store.retract(lease, &[*phase]))),
-        }
-    }
-
-    fn step(&mut self, command: &Command) -> Expected {
-        match command {
-            Command::Acquire { who, hub } => {
-                let by = Holder { host: "here".into(), pid: *who as u32 };
-                match now(self.clients[*who].acquire(&instance(*hub), &by)) {
-                    Ok(lease) => {
-                        self.leases.push(lease.clone());
-                        Expected::Token(lease.token.number())
-                    }
-                    refused => answered(refused),
-                }
-            }
-            Command::With { lease, .. } if self.leases.is_empty() => {
-                let _ = lease;
-                Expected::Skipped
-            }
-            Command::With { who, lease, write } => {
-                let lease = &self.leases[lease.index(self.leases.len())];
-                self.write(*who, lease, write)
-            }
-            Command::Admit(operation) => {
-                let admitted = now(self.clients[0].admit(*operation));
-                self.admissions.extend(admitted.iter().copied());
-                answered(admitted)
-            }
-            Command::Settle(..) if self.admissions.is_empty() => Expected::Skipped,
-            Command::Settle(index, outcome) => {
-                let admission = self.admissions.remove(index.index(self.admissions.len()));
-                answered(now(self.clients[1].settle(admission, *outcome)))
-            }
-            Command::Claim(which) => answered(now(self.clients[2].claim_slot(&code(*which)))),
-            Command::Wait(ms) => {
-                self.clock.fetch_add(*ms, Ordering::Relaxed);
-                Expected::Done
-            }
-            Command::Crash(who) => {
-                self.clients[*who] = self.database.connect();
-                Expected::Done
-            }
-            Command::GoAway => {
-                self.database.go_away("cut");
-                Expected::Done
-            }
-            Command::ComeBack => {
-                self.database.come_back();
-                Expected::Done
-            }
-        }
-    }
-
-    fn compare(&self, hub: bool, plain: &Plain, at: u64) {
-        let (store, instance) = (&self.clients[4], instance(hub));
-        let states: Vec<_> = now(store.history(&instance)).unwrap().into_iter().map(|c| c.to).collect();
-        assert_eq!(states, plain.states);
-        let state = now(store.state(&instance)).unwrap();
-        assert_eq!(state, plain.states.last().copied().unwrap_or(DeploymentState::Unknown));
-        let made = now(store.intents(&instance)).unwrap().into_iter();
-        let made: Vec<_> = made.map(|i| (i.phase, i.resource.name.parse::<u8>().unwrap())).collect();
-        assert_eq!(made, plain.made);
-        let saved = now(store.checkpoints(&instance)).unwrap().into_iter();
-        let names = |c: &Checkpoint| c.resources.iter().map(|r| r.name.parse().unwrap()).collect();
-        assert_eq!(saved.map(|c| (c.phase, names(&c))).collect::<BTreeMap<_, Vec<u8>>>(), plain.checkpoints);
-        let holder = now(store.holder(&instance)).unwrap().map(|h| (h.by.pid as usize, h.token.number()));
-        let live = plain.lock.filter(|(.., renewed)| at < renewed + LEASE_MS);
-        assert_eq!(holder, live.map(|(owner, token, _)| (owner, token)));
-    }
-}
-
-struct InMemory;
-
-impl StateMachineTest for InMemory {
-    type SystemUnderTest = Subject;
-    type Reference = Reference;
-
-    fn init_test(reference: &Reference) -> Subject {
-        let clock = Arc::new(AtomicU64::new(reference.now));
-        let hands = Arc::clone(&clock);
-        let database = Database::new(move || Stamp::from_millis(hands.load(Ordering::Relaxed)));
-        let clients = (0..CONTENDERS).map(|_| database.connect()).collect();
-        Subject { clock, database, clients, leases: Vec::new(), admissions: Vec::new() }
-    }
-
-    fn apply(mut subject: Subject, reference: &Reference, command: Command) -> Subject {
-        assert_eq!(subject.step(&command), reference.expected, "{command:?}");
-        subject
-    }
-
-    fn check_invariants(subject: &Subject, reference: &Reference) {
-        if reference.away {
-            assert_eq!(answered(now(subject.clients[4].state(&Instance::Hub))), Expected::Away);
-            return;
-        }
-        subject.compare(true, &reference.hub, reference.now);
-        subject.compare(false, &reference.spoke, reference.now);
-        let slots = now(subject.clients[4].slots()).unwrap();
-        assert_eq!(slots.len(), reference.claimed.len());
-        let distinct: BTreeSet<_> = slots.iter().map(|(_, slot)| *slot).collect();
-        assert_eq!(distinct.len(), slots.len(), "a slot has one owner");
-    }
-}
-
-prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
-    #[test]
-    fn whatever_five_contenders_do_the_store_answers_as_the_model(sequential 1..80 => InMemory);
 }
