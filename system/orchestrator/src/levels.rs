@@ -131,6 +131,7 @@ pub fn next<T: Ord + Clone>(
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::{TestCaseResult, TestRunner};
 
     use super::*;
 
@@ -172,45 +173,74 @@ mod tests {
 
         #[test]
         fn a_level_starts_only_when_all_before_it_is_healthy_and_nothing_after_a_failure(
-            mut graph in graph(), chances in prop::collection::vec((any::<prop::sample::Index>(), 0u8..10), 0..60)
+            (graph, chances) in (graph(), chances())
         ) {
-            for (thing, needs) in &mut graph {
-                needs.retain(|needed| needed < thing);
-            }
-            let levels = order(&graph).unwrap();
-            let (mut started, mut healthy, mut failed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-            for (index, chance) in chances {
-                match next(&levels, &started, &healthy, &failed) {
-                    Next::Start(due) => {
-                        prop_assert!(failed.is_empty());
-                        for thing in due {
-                            prop_assert!(graph[&thing].iter().all(|needed| healthy.contains(needed)));
-                            let below = &levels[..level_of(&levels, thing)];
-                            prop_assert!(below.iter().flatten().all(|t| healthy.contains(t)));
-                            prop_assert!(started.insert(thing), "started once");
-                        }
+            keeps_the_rules(next, graph, chances)?;
+        }
+    }
+
+    type Step = fn(&[Vec<u8>], &BTreeSet<u8>, &BTreeSet<u8>, &BTreeSet<u8>) -> Next<u8>;
+    type Chances = Vec<(prop::sample::Index, u8)>;
+
+    /// Which of those waited for is heard of next, and how it went: 0 is a failure.
+    fn chances() -> impl Strategy<Value = Chances> {
+        prop::collection::vec((any::<prop::sample::Index>(), 0u8..10), 0..60)
+    }
+
+    /// Brings everything up as `next` says.
+    fn keeps_the_rules(next: Step, mut graph: Graph, chances: Chances) -> TestCaseResult {
+        for (thing, needs) in &mut graph {
+            needs.retain(|needed| needed < thing);
+        }
+        let levels = order(&graph).unwrap();
+        let (mut started, mut healthy, mut failed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (index, chance) in chances {
+            match next(&levels, &started, &healthy, &failed) {
+                Next::Start(due) => {
+                    prop_assert!(failed.is_empty(), "started after a failure");
+                    for thing in due {
+                        prop_assert!(graph[&thing].iter().all(|needed| healthy.contains(needed)));
+                        let below = &levels[..level_of(&levels, thing)];
+                        let up = below.iter().flatten().all(|t| healthy.contains(t));
+                        prop_assert!(up, "started before the level below was healthy");
+                        prop_assert!(started.insert(thing), "started once");
                     }
-                    Next::Done => prop_assert_eq!(healthy.len(), graph.len()),
-                    Next::Stop(which) => prop_assert_eq!(which, failed.iter().copied().collect::<Vec<u8>>()),
-                    Next::Wait => {
-                        let waiting: Vec<u8> = started.difference(&healthy).copied().collect();
-                        prop_assert!(!waiting.is_empty(), "it waits for something");
-                        let thing = waiting[index.index(waiting.len())];
-                        if chance == 0 { failed.insert(thing); } else { healthy.insert(thing); }
+                }
+                Next::Done => prop_assert_eq!(healthy.len(), graph.len()),
+                Next::Stop(which) => prop_assert_eq!(which, failed.iter().copied().collect::<Vec<u8>>()),
+                Next::Wait => {
+                    let waiting: Vec<u8> = started.difference(&healthy).copied().collect();
+                    prop_assert!(!waiting.is_empty(), "it waits for something");
+                    let thing = waiting[index.index(waiting.len())];
+                    if chance == 0 {
+                        failed.insert(thing);
+                    } else {
+                        healthy.insert(thing);
                     }
                 }
             }
         }
+        Ok(())
     }
 
-    /// What the fault of going on after a failed level looks like, to see that the property above sees it.
+    /// Why the property does not hold of this `next`.
+    fn broken(next: Step) -> String {
+        let broken = TestRunner::deterministic()
+            .run(&(graph(), chances()), |(graph, chances)| keeps_the_rules(next, graph, chances));
+        broken.expect_err("the property sees it").to_string()
+    }
+
     #[test]
-    fn starting_the_next_level_though_the_last_failed_is_what_the_rule_forbids() {
-        let levels = [vec![1], vec![2]];
-        let (started, failed) = (BTreeSet::from([1]), BTreeSet::from([1]));
-        assert_eq!(next(&levels, &started, &BTreeSet::new(), &failed), Next::Stop(vec![1]));
-        let faulty = next(&levels, &started, &started, &BTreeSet::new());
-        assert_eq!(faulty, Next::Start(vec![2]), "counting the failed as healthy would start it");
+    fn going_on_to_the_next_level_though_the_last_failed_is_seen() {
+        let faulty: Step =
+            |levels, started, healthy, failed| next(levels, started, &(healthy | failed), &BTreeSet::new());
+        let why = broken(faulty);
+        assert!(why.contains("started after a failure"), "{why}");
+    }
+
+    #[test]
+    fn taking_started_for_healthy_is_seen() {
+        broken(|levels, started, _, failed| next(levels, started, started, failed));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Deploying a hub and its spokes: what may happen, in which order, and what is left when it is cut short.
 //!
-//! Nothing here acts. Decisions are pure state machines that take `now`; what they decide on is kept behind
+//! Nothing here touches what is deployed. Decisions are pure state machines that take `now`; what they decide on is kept behind
 //! one trait, [`Store`], each of whose methods is one transaction. A crash between any two of them leaves a
 //! deployment that can be resumed or rolled back.
 //!
@@ -13,7 +13,7 @@
 //! | [`checkpoint`] | what was made, written before it is made; finished phases; the way back |
 //! | [`BreakerRow`], [`retry`], [`ErrorCode`], [`threshold`] | failing: breakers shared by all processes, waits, codes with their remedies, when a run ends |
 //! | [`levels`], [`timeouts`], [`ladder`], [`preflight`] | starting: what after what, how long, when it counts as up |
-//! | [`store`] | the seam to what keeps it all, and its implementation in memory |
+//! | [`store`] | the seam to what keeps it all, and what keeps it: a SQLite file, PostgreSQL, memory |
 //!
 //! Start reading at [`state`], then [`LockRow`], then [`pipeline`].
 

@@ -53,7 +53,8 @@ pub struct Lease {
 /// - `now` is the store's own clock.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Brings the schema to this program's version. Any number of processes may do so at once.
+    /// Brings the schema to this program's version. Any number of processes may do so at once. Until it was
+    /// done, all else fails with [`StoreError::OlderSchema`].
     async fn migrate(&self) -> Answer<()>;
 
     /// Takes the lock of `instance`.

@@ -1,6 +1,7 @@
 //! The contract on PostgreSQL in a container; and that container paused, killed and started again in the middle
 //! of the work.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use dive_orchestrator::store::SqlStore;
@@ -19,6 +20,9 @@ const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/images
 const PORT: u16 = 5432;
 const PASSWORD: &str = "a password of the suite";
 
+/// A process' containers are removed together when one of its reapers is done.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 pub(crate) fn is_wanted() -> bool {
     std::env::var("HARNESS_DOCKER").is_ok_and(|value| value == "1")
 }
@@ -28,6 +32,7 @@ pub(crate) fn with_server(
     name: &'static str,
     test: impl AsyncFnOnce(&Engine, &Container, String) -> Result<(), Failed>,
 ) -> Result<(), Failed> {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     runtime().block_on(async {
         let me = std::env::current_exe()?;
         let reaper = Reaper::arm(&me, &["reaper"])?;

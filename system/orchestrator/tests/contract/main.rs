@@ -95,7 +95,7 @@ fn postgres_trials() -> Vec<OnServer> {
         ("conformance", |server| {
             let runtime = runtime();
             let mut arm = runtime.block_on(Postgres::create(server, "contract"));
-            conformance::holds(&runtime, &mut arm, 24);
+            conformance::holds(&runtime, &mut arm, 12);
             runtime.block_on(arm.remove());
         }),
         ("histories", postgres_histories),
