@@ -44,11 +44,15 @@ impl Dialect {
         }
     }
 
-    /// Keeps others from migrating.
-    pub(super) fn lock_schema(self) -> Option<String> {
+    /// Keeps others from migrating, and waits for those who do.
+    pub(super) fn lock_schema(self) -> Vec<String> {
         match self {
-            Self::Postgres => Some(format!("select pg_advisory_xact_lock({NAMESPACE}, 0)")),
-            Self::Sqlite => None,
+            Self::Postgres => vec![
+                "set local lock_timeout = '60s'".to_owned(),
+                "set local statement_timeout = '60s'".to_owned(),
+                format!("select pg_advisory_xact_lock({NAMESPACE}, 0)"),
+            ],
+            Self::Sqlite => Vec::new(),
         }
     }
 

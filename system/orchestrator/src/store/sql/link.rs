@@ -129,7 +129,7 @@ impl Transaction<'_> {
     /// Brings the schema up to the version this program knows.
     pub(super) async fn migrate(&mut self) -> Answer<()> {
         let dialect = self.dialect();
-        if let Some(lock) = dialect.lock_schema() {
+        for lock in dialect.lock_schema() {
             self.execute(sqlx::query(&lock)).await?;
         }
         // Others may have got here first.

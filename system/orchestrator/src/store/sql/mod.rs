@@ -51,6 +51,9 @@ use crate::Stamp;
 /// a holder that can't renew knows before others may take over.
 pub const PATIENCE: Duration = Duration::from_secs(8);
 
+/// The same for a migration, which waits for others'.
+const MIGRATION_PATIENCE: Duration = Duration::from_secs(60);
+
 /// What the database lists its clients by.
 const APPLICATION_NAME: &str = "application_name";
 
@@ -122,12 +125,14 @@ impl SqlStore {
     }
 
     /// A call is answered within its time, or the store is away.
-    async fn in_time<T>(&self, call: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
-        match tokio::time::timeout(self.patience, call).await {
+    async fn in_time<T>(
+        &self,
+        patience: Duration,
+        call: impl Future<Output = Answer<T>> + Send,
+    ) -> Answer<T> {
+        match tokio::time::timeout(patience, call).await {
             Ok(answer) => answer,
-            Err(_) => {
-                Err(StoreError::Unavailable { why: format!("it did not answer within {:?}", self.patience) })
-            }
+            Err(_) => Err(StoreError::Unavailable { why: format!("it did not answer within {patience:?}") }),
         }
     }
 }

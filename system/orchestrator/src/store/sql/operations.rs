@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::SqlStore;
 use super::link::Schema;
+use super::{MIGRATION_PATIENCE, SqlStore};
 use crate::store::{Answer, AuditEntry, ErrorRecord, Lease, Link, PhaseRun, Store};
 use crate::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Held, Holder, Instance, InstanceCode, Intent,
@@ -16,21 +16,21 @@ use crate::{
 /// transaction that writes, within the time a call has.
 macro_rules! writing {
     ($store:ident . $method:ident ( $($argument:expr),* )) => {
-        run!($store, begin_writing, Schema::Known, $method($($argument),*))
+        run!($store, $store.patience, begin_writing, Schema::Known, $method($($argument),*))
     };
 }
 
 /// The same in a transaction that reads.
 macro_rules! reading {
     ($store:ident . $method:ident ( $($argument:expr),* )) => {
-        run!($store, begin_reading, Schema::Known, $method($($argument),*))
+        run!($store, $store.patience, begin_reading, Schema::Known, $method($($argument),*))
     };
 }
 
 macro_rules! run {
-    ($store:ident, $begin:ident, $schema:expr, $method:ident ( $($argument:expr),* )) => {
+    ($store:ident, $patience:expr, $begin:ident, $schema:expr, $method:ident ( $($argument:expr),* )) => {
         $store
-            .in_time(async {
+            .in_time($patience, async {
                 let mut transaction = $store.begin($store.dialect().$begin(), $schema).await?;
                 let answer = transaction.$method($($argument),*).await;
                 transaction.end(answer).await
@@ -42,7 +42,7 @@ macro_rules! run {
 #[async_trait]
 impl Store for SqlStore {
     async fn migrate(&self) -> Answer<()> {
-        run!(self, begin_writing, Schema::KnownOrOlder, migrate())
+        run!(self, MIGRATION_PATIENCE, begin_writing, Schema::KnownOrOlder, migrate())
     }
 
     async fn acquire(&self, instance: &Instance, by: &Holder) -> Answer<Lease> {
