@@ -60,9 +60,6 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ),
 ];
 
-/// Whose tests need the ground that the harness lays: real databases in containers, cuts, checkers of histories.
-const ON_THE_HARNESS_GROUND: [&str; 1] = ["dive-orchestrator"];
-
 #[test]
 fn the_arrows_point_one_way() {
     let drawn = BTreeMap::from(ARROWS);

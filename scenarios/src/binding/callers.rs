@@ -11,6 +11,8 @@ pub const COMMUTER: &str = "bob-usa";
 /// Whose tokens are revoked.
 pub const LEAVER: &str = "carol-usa";
 
+/// Who may revoke the tokens of others.
+const ADMINISTRATOR: &str = "alice-usa";
 /// Whose issuer nobody trusts.
 const STRANGER: &str = "mallory-rogue";
 /// The tenant of that issuer.
@@ -84,13 +86,13 @@ impl Callers {
             let rogue = Coalition::part(self.coalition.seed(), &[ROGUE]);
             let keys = rogue.tenant(ROGUE).map(Tenant::jwks).unwrap_or_default();
             let strange = rogue.token(STRANGER, self.now).unwrap_or_default();
-            let claims = self.coalition.claims(COMMUTER, self.now);
+            let claims = self.coalition.claims(ADMINISTRATOR, self.now);
             let forged = claims.and_then(|claims| rogue.sign(ROGUE, &claims)).unwrap_or_default();
             Forger { keys, strange, forged }
         })
     }
 
-    /// A token that says it is the commuter's, signed by a key that nobody published.
+    /// A token that says it is the administrator's, signed by a key that nobody published.
     pub(super) fn forged(&self) -> &str {
         &self.forger().forged
     }

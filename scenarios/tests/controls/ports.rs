@@ -2,13 +2,13 @@
 //! around them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use dive_node::Dependency;
 use dive_node::ports::{
-    DecisionKey, DecisionStore, IdentityProvider, IssuerRegistry, Ports, Probe, ProbeError, ResourceStore,
-    Revocation, RevocationFeed, RevocationStore, StoreError, StoredResource, TrustedIssuer,
+    IdentityProvider, IssuerRegistry, Ports, Probe, ProbeError, ResourceStore, Revocation, RevocationFeed,
+    RevocationStore, StoreError, StoredResource, TrustedIssuer,
 };
 use harness_sim::Node;
 use jsonwebtoken::jwk::JwkSet;
@@ -28,7 +28,9 @@ pub(crate) enum PortDefect {
     AnyKey,
     /// Keys that cannot be read are taken for none.
     UnreadKeysAreNone,
-    /// What is revoked here never reaches the store while it is away.
+    /// Once a set of keys was empty, every later one is.
+    NoKeysForEver,
+    /// What is revoked here never reaches the store.
     LosesRevocations,
     /// What is in the store of revocations is never read.
     NeverSubscribes,
@@ -36,8 +38,6 @@ pub(crate) enum PortDefect {
     NoRevocations,
     /// Metadata are believed; the object they speak of is never looked at.
     NoObjects,
-    /// A shared cache that is away is asked every time, and waited for this long.
-    AsksAbsentCache(Duration),
 }
 
 /// Puts the defect in.
@@ -59,6 +59,9 @@ pub(crate) fn spoil(ports: &mut Ports, defect: PortDefect, node: &Node) {
             ports.identity = Arc::new(Forger { node: node.clone(), keys, always: true });
         }
         PortDefect::UnreadKeysAreNone => ports.identity = Arc::new(Forgetting(ports.identity.clone())),
+        PortDefect::NoKeysForEver => {
+            ports.identity = Arc::new(Discouraged(ports.identity.clone(), AtomicBool::new(false)));
+        }
         PortDefect::LosesRevocations | PortDefect::NeverSubscribes => {
             let deaf = defect == PortDefect::NeverSubscribes;
             let around = |store| Arc::new(Revocations { store, deaf }) as Arc<dyn RevocationStore>;
@@ -66,12 +69,6 @@ pub(crate) fn spoil(ports: &mut Ports, defect: PortDefect, node: &Node) {
         }
         PortDefect::NoRevocations => ports.revocations = None,
         PortDefect::NoObjects => ports.resources = Arc::new(Bare(ports.resources.clone())),
-        PortDefect::AsksAbsentCache(wait) => {
-            let around =
-                |store| Arc::new(Patient { store, wait, node: node.clone() }) as Arc<dyn DecisionStore>;
-            ports.decisions = ports.decisions.take().map(around);
-            ports.probes.insert(Dependency::Redis, Arc::new(Well));
-        }
     }
 }
 
@@ -135,6 +132,17 @@ impl IdentityProvider for Forgetting {
     }
 }
 
+struct Discouraged(Arc<dyn IdentityProvider>, AtomicBool);
+
+#[async_trait]
+impl IdentityProvider for Discouraged {
+    async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
+        let set = self.0.keys(issuer).await?;
+        let lost = self.1.fetch_or(set.keys.is_empty(), Ordering::Relaxed) || set.keys.is_empty();
+        Ok(if lost { JwkSet { keys: Vec::new() } } else { set })
+    }
+}
+
 struct Revocations {
     store: Arc<dyn RevocationStore>,
     deaf: bool,
@@ -143,8 +151,7 @@ struct Revocations {
 #[async_trait]
 impl RevocationStore for Revocations {
     async fn put(&self, revocation: &Revocation) -> Result<(), StoreError> {
-        let put = self.store.put(revocation).await;
-        if self.deaf { put } else { Ok(()) }
+        if self.deaf { self.store.put(revocation).await } else { Ok(()) }
     }
 
     async fn all(&self) -> Result<Vec<Revocation>, StoreError> {
@@ -179,32 +186,5 @@ impl ResourceStore for Bare {
 
     async fn search(&self, text: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, StoreError> {
         self.0.search(text, after, limit).await
-    }
-}
-
-struct Patient {
-    store: Arc<dyn DecisionStore>,
-    wait: Duration,
-    node: Node,
-}
-
-#[async_trait]
-impl DecisionStore for Patient {
-    async fn get(&self, key: &DecisionKey) -> Result<Option<Vec<u8>>, StoreError> {
-        let sim = self.node.sim();
-        match sim.timeout(self.wait, self.store.get(key)).await {
-            Some(Ok(found)) => Ok(found),
-            Some(Err(_)) | None => Ok(None),
-        }
-    }
-
-    async fn put(&self, key: &DecisionKey, sealed: &[u8], ttl: Duration) -> Result<(), StoreError> {
-        let sim = self.node.sim();
-        sim.timeout(self.wait, self.store.put(key, sealed, ttl)).await;
-        Ok(())
-    }
-
-    async fn forget(&self, subject: &str) -> Result<(), StoreError> {
-        self.store.forget(subject).await
     }
 }

@@ -90,7 +90,6 @@ pub(crate) const CONTROLS: &[Control] = &[
     ),
     control("recovery/all", Setting("breaker.mongodb.open_for", "10m"), "hub/circuit/mongodb becomes CLOSED"),
     control("recovery/all", Setting("breaker.kas.failures", "1000"), "hub/circuit/kas becomes OPEN"),
-    control("recovery/all", Engine(EngineDefect::WeakerLocalCheck), "fail-closed"),
     control(
         "recovery/all-noncritical",
         Port(HUB, PortDefect::AlwaysUp(Dependency::Keycloak)),
@@ -112,7 +111,6 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("auth/unknown-kid-storm", Port(HUB, PortDefect::AnyKey), "answer to victim"),
     control("auth/wrong-jwks", Port(HUB, PortDefect::UnreadKeysAreNone), "answer to reads"),
     control("auth/wrong-jwks", Port(HUB, PortDefect::AnyKey), "answer to forged"),
-    control("auth/wrong-jwks", Setting("token.key_refetch", "10m"), "answer to afterwards"),
     control("auth/clock-skew", Setting("token.skew", "2m"), "answer to ahead-by-more"),
     control("auth/clock-skew", Setting("token.skew", "2m"), "answer to behind-by-more"),
     control("auth/clock-skew", Setting("token.skew", "2m"), "answer to over-by-more"),
@@ -120,18 +118,17 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("auth/clock-skew", Setting("token.skew", "1s"), "answer to over-by-less"),
     control("auth/policy-input-expired", Setting("token.skew", "2m"), "answer to past-the-end"),
     control("auth/policy-input-expired", Setting("token.skew", "1s"), "answer to at-the-end"),
+    control("auth/wrong-jwks", Port(HUB, PortDefect::NoKeysForEver), "answer to afterwards"),
     // R4, and a revocation that never gets to the store.
     control("auth/revoked-while-redis-away", Port(HUB, PortDefect::NeverSubscribes), "revocation"),
     control("auth/revoked-while-redis-away", Port(HUB, PortDefect::LosesRevocations), "answer to leaver"),
     control("auth/cache-past-ttl", Engine(EngineDefect::RemembersForEver), "fail-closed"),
-    control("auth/cache-past-ttl", Engine(EngineDefect::RemembersForEver), "answer to late"),
     control("auth/cache-past-ttl", Setting("cache.ttl.unclassified", "1h"), "answer to late"),
     control(
         "auth/login-during-keycloak-restart",
         Setting("breaker.keycloak.open_for", "10m"),
         "becomes CLOSED",
     ),
-    control("auth/login-during-keycloak-restart", Port(HUB, PortDefect::UnreadKeysAreNone), "becomes CLOSED"),
     // A2
     control("journey/login", Engine(EngineDefect::RemembersCoarsely), "fail-closed"),
     control("journey/login", Port(HUB, PortDefect::AnyKey), "answer to forged"),
@@ -142,10 +139,9 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("journey/ztdf-open", Port(HUB, PortDefect::NoObjects), "answer to opens"),
     control("journey/ztdf-tampered", Port(HUB, PortDefect::NoObjects), "answer to tampered"),
     control("load/steady", Engine(EngineDefect::Slow(SLOW)), "answered within"),
-    control("load/steady", Engine(EngineDefect::FullCacheFails), "answer to fresh"),
     control("load/keycloak-away", Engine(EngineDefect::Slow(SLOW)), "answered within"),
     control("load/redis-away", Engine(EngineDefect::Slow(SLOW)), "answered within"),
-    control("load/redis-away", Port(HUB, PortDefect::AsksAbsentCache(SLOW)), "answered within"),
+    control("load/redis-away", Port(HUB, PortDefect::AlwaysUp(Dependency::Redis)), "becomes down"),
 ];
 
 /// Longer than any load scenario grants.

@@ -1,5 +1,7 @@
 //! A fault of one thing stays with that thing.
 
+use std::time::Duration;
+
 use harness_core::event::Stage;
 use harness_core::history::History;
 use harness_core::invariant::{Invariant, Ruling};
@@ -13,7 +15,12 @@ use harness_core::time::{At, Span};
 /// the heal come in until then.
 pub struct Contained;
 
-const AFTERMATH: std::time::Duration = std::time::Duration::from_secs(30);
+const AFTERMATH: Duration = Duration::from_secs(30);
+
+/// The longest span over which the failures that open a circuit can spread, and the deadline of each: a
+/// machine that stalled for longer within it may have opened the circuit.
+const FAILING: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(2);
 
 impl Invariant for Contained {
     fn name(&self) -> &'static str {
@@ -32,14 +39,12 @@ impl Invariant for Contained {
                 let began = history.fault_times(name, Stage::Injecting);
                 let ended = history.fault_times(name, Stage::Healed);
                 began.iter().enumerate().map(move |(n, began)| {
-                    let end = ended
-                        .get(n)
-                        .map_or(At::from_start(std::time::Duration::MAX), |end| end.hi + AFTERMATH);
+                    let end = ended.get(n).map_or(At::from_start(Duration::MAX), |end| end.hi + AFTERMATH);
                     (fault.victim().0.as_str(), Span::between(began.lo, end))
                 })
             })
             .collect();
-        let mut openings = 0;
+        let (mut openings, mut by_stall) = (0, None);
         for (signal, changes) in history.signals() {
             let mut parts = signal.split("/circuit/");
             let (Some(node), Some(dependency)) = (parts.next(), parts.next()) else { continue };
@@ -48,13 +53,20 @@ impl Invariant for Contained {
                 let accounted = |(victim, window): &(&str, Span)| {
                     (*victim == node || *victim == dependency) && window.overlaps(opening.at)
                 };
-                if !blamed.iter().any(accounted) {
-                    return Ruling::violated(
-                        format!("{signal} opened, and neither {dependency} nor {node} was faulted"),
-                        opening.at,
-                    );
+                if blamed.iter().any(accounted) {
+                    continue;
                 }
+                let why = format!("{signal} opened, and neither {dependency} nor {node} was faulted");
+                let before = Span::between(opening.at.lo.saturating_sub(FAILING), opening.at.hi);
+                let stalled = history.stalled_within(before);
+                if stalled < DEADLINE {
+                    return Ruling::violated(why, opening.at);
+                }
+                by_stall = Some(format!("{why}, but the machine stalled for {stalled:.1?}"));
             }
+        }
+        if let Some(why) = by_stall {
+            return Ruling::inconclusive(why);
         }
         Ruling::held(format!("{openings} openings, each of a faulted dependency"))
     }
@@ -81,6 +93,19 @@ mod tests {
             (at(at_second), signal(opened, "OPEN")),
         ];
         Contained.judge(&scenario, &history(events)).verdict
+    }
+
+    #[test]
+    fn a_machine_that_stalled_is_to_blame_too_and_nothing_is_said_of_the_system() {
+        let judged = |stall: Option<(u64, u64)>| {
+            let stall = stall.map(|(from, to)| (Span::between(at(from).lo, at(to).lo), What::Stall));
+            let events = stall.into_iter().chain([(at(60), signal("hub/circuit/kas", "OPEN"))]);
+            Contained.judge(&Scenario::named("a/b"), &history(events)).verdict
+        };
+        assert_eq!(judged(None), Verdict::Violated);
+        assert_eq!(judged(Some((50, 53))), Verdict::Inconclusive);
+        assert_eq!(judged(Some((50, 51))), Verdict::Violated, "shorter than any deadline");
+        assert_eq!(judged(Some((10, 20))), Verdict::Violated, "long before");
     }
 
     #[test]

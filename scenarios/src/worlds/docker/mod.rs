@@ -206,8 +206,9 @@ impl DockerSystem for DockerDive {
     async fn observe(&self, site: &Site, recorder: &Recorder) {
         let Ok(address) = site.address(HUB) else { return };
         let clock = *site.clock();
+        let (shape, client) = (self.shape, &self.client);
         let health =
-            HealthWatch { node: HUB, address, every: LOOK, patience: PATIENCE, clock, client: &self.client };
+            HealthWatch { node: HUB, shape, address, every: LOOK, patience: PATIENCE, clock, client };
         let container = site.host(HUB);
         let audit = AuditTail { node: HUB, every: FETCH, clock };
         let fetch = async |offset: u64| {

@@ -180,8 +180,9 @@ impl LocalSystem for LocalDive {
                 tell_where(recorder, clock.now(), service, address);
             }
         }
+        let (shape, client) = (self.shape, &self.client);
         let health =
-            HealthWatch { node: HUB, address, every: LOOK, patience: PATIENCE, clock, client: &self.client };
+            HealthWatch { node: HUB, shape, address, every: LOOK, patience: PATIENCE, clock, client };
         let audit = AuditTail { node: HUB, every: LOOK, clock };
         let path = site.folder(HUB).join(AUDIT);
         let fetch = async |offset| read_behind(&path, offset);

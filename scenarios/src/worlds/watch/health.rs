@@ -10,11 +10,14 @@ use harness_local::clock::Clock;
 
 use super::client::{Client, NoAnswer};
 use crate::binding::reading::document;
+use crate::binding::topology::Shape;
 
 /// Reads the document of one node again and again.
 pub(crate) struct HealthWatch<'a> {
     /// The node's name in signals.
     pub(crate) node: &'static str,
+    /// The topology it is of.
+    pub(crate) shape: Shape,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// How often to look, in real time.
@@ -52,7 +55,8 @@ impl HealthWatch<'_> {
             recorder.signal(seen, &format!("{node}/document"), "wrong");
             return;
         };
-        recorder.signal(seen, &format!("{node}/document"), if document.exact { "exact" } else { "wrong" });
+        let form = if document.is_exact(self.shape) { "exact" } else { "wrong" };
+        recorder.signal(seen, &format!("{node}/document"), form);
         recorder.signal(seen, &format!("{node}/status"), &document.status);
         for (service, status) in document.services.iter().filter(|(service, _)| *service != "cache") {
             recorder.signal(seen, &format!("{node}/service/{service}"), status);
