@@ -103,7 +103,6 @@ pub(crate) const CONTROLS: &[Control] = &[
     ),
     control("recovery/partial", Breaker(Defect::RejectionsRestamp), "hub/circuit/opa becomes CLOSED"),
     control("auth/key-rotation-during-outage", Setting("token.key_refetch", "10m"), "answer to second-key"),
-    control("auth/key-rotation-during-outage", Port(HUB, PortDefect::UnreadKeysAreNone), "answer to reads"),
     control("auth/unknown-kid-storm", Setting("token.key_refetch", "1ms"), "answered within"),
     control("auth/unknown-kid-storm", Port(HUB, PortDefect::AnyKey), "answer to storm"),
     // R2
