@@ -17,11 +17,10 @@ use harness_core::recorder::Recorder;
 use harness_core::time::Span;
 use sha2::{Digest as _, Sha256};
 
+use super::topology::OPA;
+
 pub use health::{Document, document};
 pub use log_line::{engine_line, node_line};
-
-/// The witness that stands for the policy engine.
-pub const ENGINE: &str = "opa";
 
 /// What a node told that matters to a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +126,7 @@ impl EngineDecided {
             ("input".to_owned(), self.question),
             ("allow".to_owned(), self.allow.to_string()),
         ]);
-        recorder.record(at, What::Fact { witness: ENGINE.into(), about: "decision".into(), detail });
+        recorder.record(at, What::Fact { witness: OPA.into(), about: "decision".into(), detail });
     }
 }
 

@@ -23,9 +23,19 @@ use crate::execute::{ExecuteError, Plan};
 /// How a note begins that tells where a service listens: then come its name and a URL.
 pub(crate) const LISTENS: &str = "listens: ";
 
-/// Notes where a service can be called.
-fn tell_where(recorder: &Recorder, now: At, service: &str, address: SocketAddr) {
-    recorder.record_at(now, What::Note { text: format!("{LISTENS}{service} http://{address}") });
+/// Notes where the services can be reached that people and their programs call.
+fn tell_where(
+    shape: Shape,
+    recorder: &Recorder,
+    now: At,
+    address: impl Fn(&str) -> Result<SocketAddr, WorldError>,
+) {
+    for service in shape.called() {
+        if let Ok(address) = address(service) {
+            let text = format!("{LISTENS}{service} http://{address}");
+            recorder.record_at(now, What::Note { text });
+        }
+    }
 }
 
 /// The topology of a plan.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dive_node::Settings;
 use harness_core::world::WorldError;
 
+use crate::binding::topology::{BLACKLIST, KAS, KEYCLOAK, MONGODB, OPA, REDIS, Shape};
 use crate::execute::{ExecuteError, Plan};
 
 /// The defaults, with what the scenario and the command line set, and every duration of the node's own
@@ -24,6 +25,28 @@ pub(super) fn placed(settings: &Settings, places: &[(&str, String)]) -> Result<S
     places.iter().try_fold(settings.clone(), |settings, (key, value)| {
         settings.with(key, value).map_err(|error| WorldError::Failed(error.to_string()))
     })
+}
+
+/// Where a service of the product calls what it depends on: a setting for each of its edges. `via` tells the
+/// near end of an edge.
+pub(super) fn wiring<A: std::fmt::Display>(
+    shape: Shape,
+    from: &str,
+    via: impl Fn(&str) -> Result<A, WorldError>,
+) -> Result<Vec<(&'static str, String)>, WorldError> {
+    let of_edge = |to: &str| {
+        let (key, scheme) = match to {
+            OPA => ("opa.url", "http"),
+            KEYCLOAK => ("keycloak.url", "http"),
+            MONGODB => ("mongodb.url", "mongodb"),
+            REDIS => ("redis.url", "redis"),
+            BLACKLIST => ("blacklist_redis.url", "redis"),
+            KAS => ("kas.url", "http"),
+            other => return Err(WorldError::Failed(format!("nothing of the product calls {other}"))),
+        };
+        Ok((key, format!("{scheme}://{}", via(to)?)))
+    };
+    shape.edges().iter().filter(|(caller, _)| *caller == from).map(|(_, to)| of_edge(to)).collect()
 }
 
 /// The environment that gives a node's process these settings.

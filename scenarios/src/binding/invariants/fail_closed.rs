@@ -10,7 +10,7 @@ use harness_core::scenario::Scenario;
 use harness_core::time::At;
 
 use super::facts;
-use crate::binding::reading::ENGINE;
+use crate::binding::topology::OPA;
 
 /// Weighs three witnesses against each other: the caller, who was allowed or not; the node, which says
 /// for each request what input it decided on; the engine, which says for each input what it decided.
@@ -49,7 +49,7 @@ impl Invariant for FailClosed {
         let mut granted: BTreeMap<&str, Vec<At>> = BTreeMap::new();
         let mut inputs: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
         for decision in facts(history, "decision") {
-            if decision.witness != ENGINE {
+            if decision.witness != OPA {
                 inputs
                     .insert(decision.get("request"), (decision.get("input"), decision.get("classification")));
             } else if decision.get("allow") == "true" {
@@ -100,7 +100,7 @@ mod tests {
         let mut events: Vec<_> = engine
             .iter()
             .map(|(second, input, allow)| {
-                (at(*second), fact(ENGINE, "decision", &[("input", input), ("allow", allow)]))
+                (at(*second), fact(OPA, "decision", &[("input", input), ("allow", allow)]))
             })
             .collect();
         let told = [("request", "r1"), ("input", "i1"), ("classification", classification)];

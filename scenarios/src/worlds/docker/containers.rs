@@ -70,15 +70,15 @@ impl Containers<'_> {
     /// All services of a topology.
     pub(super) fn of(&self, shape: Shape) -> Result<Vec<ContainerPlan>, WorldError> {
         match shape {
-            Shape::HubAndOpa => Ok(vec![self.opa()?, self.hub_with_files()?]),
+            Shape::HubAndOpa => Ok(vec![self.opa()?, self.hub_with_files(shape)?]),
             Shape::Hub => Ok(vec![
                 self.opa()?,
                 self.keycloak()?,
                 mongodb()?,
                 redis(REDIS)?,
                 redis(BLACKLIST)?.args(["--appendonly", "yes"]),
-                self.kas()?,
-                self.hub()?,
+                self.kas(shape)?,
+                self.hub(shape)?,
             ]),
         }
     }
@@ -126,46 +126,36 @@ impl Containers<'_> {
             .ready(Ready::Http { port: KEYCLOAK_PORT, path }, KEYCLOAK_READY))
     }
 
-    /// A service of the product, with these settings beside the run's.
-    fn product(&self, service: &str, role: &str, places: &[(&str, String)]) -> Plan {
-        let settings = settings::placed(self.settings, places)?;
+    /// A service of the product, with these settings beside the run's and those of its edges.
+    fn product(&self, shape: Shape, service: &str, role: &str, places: &[(&str, String)]) -> Plan {
+        let wiring = settings::wiring(shape, service, |to| self.site.via(service, to))?;
+        let format = ("log.format", "json".to_owned());
+        let places = [places, &wiring, &[format]].concat();
+        let settings = settings::placed(self.settings, &places)?;
         let plan =
             ContainerPlan::new(service, recipe(NODE_IMAGE)?, NODE_PORT, "/health/live").args(["serve", role]);
         let environment = settings::environment(&settings);
         Ok(environment.into_iter().fold(plan, |plan, (name, value)| plan.env(&name, value)))
     }
 
-    fn hub_with_files(&self) -> Plan {
+    fn hub_with_files(&self, shape: Shape) -> Plan {
         let places = [
             ("http.listen", listen()),
-            ("opa.url", format!("http://{}", self.site.via(HUB, OPA)?)),
             ("files.issuers", "/issuers.json".into()),
             ("files.resources", "/resources.json".into()),
             ("audit.path", AUDIT.into()),
-            ("log.format", "json".into()),
         ];
         Ok(self
-            .product(HUB, "node", &places)?
+            .product(shape, HUB, "node", &places)?
             .file("/issuers.json", self.kit.coalition().issuers_json().to_string())
             .file("/resources.json", self.kit.coalition().resources_json().to_string())
             .after(OPA))
     }
 
-    fn hub(&self) -> Plan {
-        let via = |service: &str| self.site.via(HUB, service);
-        let places = [
-            ("http.listen", listen()),
-            ("opa.url", format!("http://{}", via(OPA)?)),
-            ("keycloak.url", format!("http://{}", via(KEYCLOAK)?)),
-            ("mongodb.url", format!("mongodb://{}", via(MONGODB)?)),
-            ("redis.url", format!("redis://{}", via(REDIS)?)),
-            ("blacklist_redis.url", format!("redis://{}", via(BLACKLIST)?)),
-            ("kas.url", format!("http://{}", via(KAS)?)),
-            ("audit.path", AUDIT.into()),
-            ("log.format", "json".into()),
-        ];
+    fn hub(&self, shape: Shape) -> Plan {
+        let places = [("http.listen", listen()), ("audit.path", AUDIT.into())];
         Ok(self
-            .product(HUB, "node", &places)?
+            .product(shape, HUB, "node", &places)?
             .after(OPA)
             .after(KEYCLOAK)
             .after(MONGODB)
@@ -174,21 +164,15 @@ impl Containers<'_> {
             .after(KAS))
     }
 
-    fn kas(&self) -> Plan {
-        let via = |service: &str| self.site.via(KAS, service);
+    fn kas(&self, shape: Shape) -> Plan {
         let places = [
             ("kas.listen", listen()),
             ("kas.key_file", "/kas.key".into()),
             ("node.id", KAS.into()),
-            ("opa.url", format!("http://{}", via(OPA)?)),
-            ("keycloak.url", format!("http://{}", via(KEYCLOAK)?)),
-            ("mongodb.url", format!("mongodb://{}", via(MONGODB)?)),
-            ("blacklist_redis.url", format!("redis://{}", via(BLACKLIST)?)),
             ("audit.path", AUDIT.into()),
-            ("log.format", "json".into()),
         ];
         Ok(self
-            .product(KAS, "kas", &places)?
+            .product(shape, KAS, "kas", &places)?
             .secret("/kas.key", self.kit.sealed().kas_key.clone())
             .after(OPA)
             .after(KEYCLOAK)

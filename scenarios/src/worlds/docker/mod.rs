@@ -31,7 +31,7 @@ pub use self::containers::recipes;
 
 use self::containers::{AUDIT, Containers};
 use super::watch::{self, AuditTail, Client, HealthWatch, LogClock};
-use super::{seed, settings};
+use super::{seed, settings, tell_where};
 use crate::binding::asked::Party;
 use crate::binding::kit::Kit;
 use crate::binding::requests::{Class, Kind};
@@ -207,6 +207,7 @@ impl DockerSystem for DockerDive {
         let Ok(address) = site.address(HUB) else { return };
         let clock = *site.clock();
         let (shape, client) = (self.shape, &self.client);
+        tell_where(shape, recorder, clock.now(), |service| site.address(service));
         let health =
             HealthWatch { node: HUB, shape, address, every: LOOK, patience: PATIENCE, clock, client };
         let container = site.host(HUB);

@@ -175,11 +175,7 @@ impl LocalSystem for LocalDive {
     async fn observe(&self, site: &Site, recorder: &Recorder) {
         let Ok(address) = site.address(HUB) else { return };
         let clock = *site.clock();
-        for service in self.shape.called() {
-            if let Ok(address) = site.address(service) {
-                tell_where(recorder, clock.now(), service, address);
-            }
-        }
+        tell_where(self.shape, recorder, clock.now(), |service| site.address(service));
         let (shape, client) = (self.shape, &self.client);
         let health =
             HealthWatch { node: HUB, shape, address, every: LOOK, patience: PATIENCE, clock, client };

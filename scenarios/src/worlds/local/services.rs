@@ -31,15 +31,15 @@ impl Services<'_> {
     /// All services of a topology.
     pub(super) fn of(&self, shape: Shape) -> Result<Vec<ServiceSpec>, WorldError> {
         match shape {
-            Shape::HubAndOpa => Ok(vec![self.opa()?, self.hub_with_files()?]),
+            Shape::HubAndOpa => Ok(vec![self.opa()?, self.hub_with_files(shape)?]),
             Shape::Hub => Ok(vec![
                 self.opa()?,
                 self.keycloak()?,
                 self.mongodb()?,
                 self.redis(REDIS)?,
                 self.redis(BLACKLIST)?,
-                self.kas()?,
-                self.hub()?,
+                self.kas(shape)?,
+                self.hub(shape)?,
             ]),
         }
     }
@@ -88,46 +88,35 @@ impl Services<'_> {
         Ok(redis)
     }
 
-    /// A service of the product, with these settings beside the run's.
-    fn product(&self, service: &str, role: &str, places: &[(&str, String)]) -> Spec {
-        let settings = settings::placed(self.settings, places)?;
+    /// A service of the product, with these settings beside the run's and those of its edges.
+    fn product(&self, shape: Shape, service: &str, role: &str, places: &[(&str, String)]) -> Spec {
+        let wiring = settings::wiring(shape, service, |to| self.site.via(service, to))?;
+        let format = ("log.format", "json".to_owned());
+        let places = [places, &wiring, &[format]].concat();
+        let settings = settings::placed(self.settings, &places)?;
         let mut spec = ServiceSpec::new(service, self.program, "/health/live").args(["serve", role]);
         spec.env.extend(settings::environment(&settings));
         Ok(spec)
     }
 
-    fn hub_with_files(&self) -> Spec {
+    fn hub_with_files(&self, shape: Shape) -> Spec {
         let places = [
             ("http.listen", self.site.address(HUB)?.to_string()),
-            ("opa.url", format!("http://{}", self.site.via(HUB, OPA)?)),
             ("files.issuers", "issuers.json".into()),
             ("files.resources", "resources.json".into()),
             ("audit.path", AUDIT.into()),
-            ("log.format", "json".into()),
         ];
         Ok(self
-            .product(HUB, "node", &places)?
+            .product(shape, HUB, "node", &places)?
             .file("issuers.json", self.kit.coalition().issuers_json().to_string())
             .file("resources.json", self.kit.coalition().resources_json().to_string())
             .after(OPA))
     }
 
-    fn hub(&self) -> Spec {
-        let via = |service: &str| self.site.via(HUB, service);
-        let keycloak = via(KEYCLOAK)?;
-        let places = [
-            ("http.listen", self.site.address(HUB)?.to_string()),
-            ("opa.url", format!("http://{}", via(OPA)?)),
-            ("keycloak.url", format!("http://{keycloak}")),
-            ("mongodb.url", format!("mongodb://{}", via(MONGODB)?)),
-            ("redis.url", format!("redis://{}", via(REDIS)?)),
-            ("blacklist_redis.url", format!("redis://{}", via(BLACKLIST)?)),
-            ("kas.url", format!("http://{}", via(KAS)?)),
-            ("audit.path", AUDIT.into()),
-            ("log.format", "json".into()),
-        ];
+    fn hub(&self, shape: Shape) -> Spec {
+        let places = [("http.listen", self.site.address(HUB)?.to_string()), ("audit.path", AUDIT.into())];
         Ok(self
-            .product(HUB, "node", &places)?
+            .product(shape, HUB, "node", &places)?
             .after(OPA)
             .after(KEYCLOAK)
             .after(MONGODB)
@@ -135,22 +124,15 @@ impl Services<'_> {
             .after(BLACKLIST))
     }
 
-    fn kas(&self) -> Spec {
-        let via = |service: &str| self.site.via(KAS, service);
-        let keycloak = via(KEYCLOAK)?;
+    fn kas(&self, shape: Shape) -> Spec {
         let places = [
             ("kas.listen", self.site.address(KAS)?.to_string()),
             ("kas.key_file", "key".into()),
             ("node.id", KAS.into()),
-            ("opa.url", format!("http://{}", via(OPA)?)),
-            ("keycloak.url", format!("http://{keycloak}")),
-            ("mongodb.url", format!("mongodb://{}", via(MONGODB)?)),
-            ("blacklist_redis.url", format!("redis://{}", via(BLACKLIST)?)),
             ("audit.path", AUDIT.into()),
-            ("log.format", "json".into()),
         ];
         Ok(self
-            .product(KAS, "kas", &places)?
+            .product(shape, KAS, "kas", &places)?
             .file("key", self.kit.sealed().kas_key.clone())
             .after(OPA)
             .after(KEYCLOAK)

@@ -7,7 +7,8 @@ use harness_local::LogLine;
 
 use super::log_clock::LogClock;
 use crate::binding::kit::Kit;
-use crate::binding::reading::{ENGINE, Told, engine_line, node_line};
+use crate::binding::reading::{Told, engine_line, node_line};
+use crate::binding::topology::OPA;
 
 /// Puts a line where it belongs: a signal, a fact, or the log of the run.
 ///
@@ -16,7 +17,7 @@ use crate::binding::reading::{ENGINE, Told, engine_line, node_line};
 pub(crate) fn record(line: LogLine, clock: Option<&LogClock>, kit: &Kit, recorder: &Recorder) {
     let printed =
         |says| clock.map_or(Span::exactly(line.received), |clock| clock.printed(says, line.received));
-    if line.service.0 == ENGINE
+    if line.service.0 == OPA
         && let Some((says, decided)) = engine_line(&line.text)
     {
         return decided.record(printed(says), recorder);
