@@ -10,7 +10,7 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("dive-authz", &[]),
     ("dive-node", &["dive-runtime", "dive-resilience", "dive-authz"]),
     ("dive-kas", &["dive-runtime", "dive-resilience", "dive-authz", "dive-node"]),
-    ("dive-orchestrator", &[]),
+    ("dive-orchestrator", &["dive-runtime"]),
     ("harness-core", &[]),
     ("harness-sim", &["harness-core"]),
     ("harness-proxy", &[]),

@@ -19,6 +19,7 @@
 
 mod breaker;
 pub mod checkpoint;
+pub mod deploy;
 mod error_code;
 mod instance;
 pub mod ladder;
