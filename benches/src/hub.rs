@@ -28,7 +28,7 @@ impl IssuerRegistry for Memory {
 #[async_trait]
 impl IdentityProvider for Memory {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
-        self.0.keys(&issuer.issuer).ok_or_else(|| StoreError("no such issuer".into()))
+        self.0.keys(&issuer.issuer).ok_or_else(|| StoreError::Refused("no such issuer".into()))
     }
 }
 
@@ -44,7 +44,7 @@ impl ResourceStore for Memory {
         _after: Option<&str>,
         _limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        Err(StoreError("this store does not search".to_owned()))
+        Err(StoreError::Refused("this store does not search".to_owned()))
     }
 }
 

@@ -61,10 +61,10 @@ impl Shipper {
                     self.interval
                 }
                 Attempt::Waiting => self.interval,
-                Attempt::Failed(StoreError(error)) => {
+                Attempt::Failed(error) => {
                     // Once for each outage, not for each attempt.
                     if failures == 0 {
-                        self.events.emit(&NodeEvent::AuditNotShipped { error: &error });
+                        self.events.emit(&NodeEvent::AuditNotShipped { error: &error.to_string() });
                     }
                     failures += 1;
                     self.interval * 2_u32.saturating_pow(failures).min(LONGEST_PAUSE)
@@ -88,11 +88,12 @@ impl Shipper {
     async fn ship(&self) -> Result<usize, StoreError> {
         let batch = self.shipping.from.unshipped(self.batch).await?;
         if !batch.entries.is_empty() {
-            let copied = self.path.call(self.shipping.to.record_all(&batch.entries), |_| true).await;
+            let copying = self.shipping.to.record_all(&batch.entries);
+            let copied = self.path.call(copying, StoreError::is_the_stores_fault).await;
             copied.map_err(|no_answer| match no_answer {
                 NoAnswer::Failed(error) => error,
-                NoAnswer::TimedOut(elapsed) => StoreError(elapsed.to_string()),
-                NoAnswer::Rejected(rejected) => StoreError(rejected.to_string()),
+                NoAnswer::TimedOut(elapsed) => elapsed.into(),
+                NoAnswer::Rejected(rejected) => StoreError::Unavailable(rejected.to_string()),
             })?;
         }
         self.shipping.from.shipped(batch.end).await?;

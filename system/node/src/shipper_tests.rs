@@ -35,7 +35,7 @@ impl Audit for Store {
     async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
         let left = self.fails_after.load(Ordering::Relaxed);
         if *self.away.lock() || left == 0 {
-            return Err(StoreError("away".to_owned()));
+            return Err(StoreError::Unavailable("away".to_owned()));
         }
         self.fails_after.store(left - 1, Ordering::Relaxed);
         let mut kept = self.kept.lock();

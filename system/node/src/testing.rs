@@ -218,7 +218,7 @@ pub(crate) struct FakeIssuers {
     pub(crate) trusted: Mutex<BTreeMap<String, JwkSet>>,
     pub(crate) claim_map: Mutex<Option<Arc<ClaimMap>>>,
     pub(crate) unreadable: Mutex<bool>,
-    pub(crate) without_keys: Mutex<bool>,
+    pub(crate) without_keys: Mutex<Option<StoreError>>,
     pub(crate) entries_read: AtomicUsize,
     pub(crate) keys_read: AtomicUsize,
     pub(crate) lists_read: AtomicUsize,
@@ -235,7 +235,11 @@ impl FakeIssuers {
     }
 
     pub(crate) fn keys_away(&self, away: bool) {
-        *self.without_keys.lock() = away;
+        self.keys_fail(away.then(|| StoreError::Unavailable("away".to_owned())));
+    }
+
+    pub(crate) fn keys_fail(&self, with: Option<StoreError>) {
+        *self.without_keys.lock() = with;
     }
 
     fn entry(&self, issuer: &str) -> TrustedIssuer {
@@ -244,7 +248,11 @@ impl FakeIssuers {
     }
 
     fn read<T>(&self, value: T) -> Result<T, StoreError> {
-        if *self.unreadable.lock() { Err(StoreError("unreadable".to_owned())) } else { Ok(value) }
+        if *self.unreadable.lock() {
+            Err(StoreError::Unavailable("unreadable".to_owned()))
+        } else {
+            Ok(value)
+        }
     }
 }
 
@@ -267,8 +275,8 @@ impl IssuerRegistry for FakeIssuers {
 impl IdentityProvider for FakeIssuers {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
         self.keys_read.fetch_add(1, Ordering::Relaxed);
-        if *self.without_keys.lock() {
-            return Err(StoreError("away".to_owned()));
+        if let Some(error) = self.without_keys.lock().clone() {
+            return Err(error);
         }
         let keys = self.trusted.lock().get(&issuer.issuer).cloned();
         self.read(keys.unwrap_or(JwkSet { keys: vec![] }))
@@ -279,12 +287,18 @@ impl IdentityProvider for FakeIssuers {
 pub(crate) struct FakeResources {
     pub(crate) stored: Mutex<BTreeMap<String, Arc<StoredResource>>>,
     pub(crate) away: Mutex<bool>,
+    pub(crate) fails: Mutex<Option<StoreError>>,
     pub(crate) read: AtomicUsize,
 }
 
 impl Default for FakeResources {
     fn default() -> Self {
-        let resources = Self { stored: Mutex::default(), away: Mutex::new(false), read: AtomicUsize::new(0) };
+        let resources = Self {
+            stored: Mutex::default(),
+            away: Mutex::new(false),
+            fails: Mutex::default(),
+            read: AtomicUsize::new(0),
+        };
         for (id, classification) in
             [("secret-1", "SECRET"), ("secret-2", "SECRET"), ("open-1", "UNCLASSIFIED")]
         {
@@ -301,7 +315,10 @@ impl FakeResources {
     }
 
     fn reachable(&self) -> Result<(), StoreError> {
-        if *self.away.lock() { Err(StoreError("away".to_owned())) } else { Ok(()) }
+        if let Some(error) = self.fails.lock().clone() {
+            return Err(error);
+        }
+        if *self.away.lock() { Err(StoreError::Unavailable("away".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -343,7 +360,7 @@ pub(crate) struct FakeAudit {
 impl Audit for FakeAudit {
     async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
         if *self.full.lock() {
-            return Err(StoreError("full".to_owned()));
+            return Err(StoreError::Unavailable("full".to_owned()));
         }
         self.entries.lock().push(serde_json::to_value(entry).unwrap());
         Ok(())
@@ -364,7 +381,7 @@ impl FakeDecisions {
         if *self.hangs.lock() {
             std::future::pending::<()>().await;
         }
-        if *self.away.lock() { Err(StoreError("away".to_owned())) } else { Ok(()) }
+        if *self.away.lock() { Err(StoreError::Unavailable("away".to_owned())) } else { Ok(()) }
     }
 
     /// Gives a node this cache, with the same key each time.
@@ -399,7 +416,7 @@ impl DecisionStore for FakeDecisions {
 #[async_trait]
 impl Probe for FakeDecisions {
     async fn check(&self) -> Result<(), ProbeError> {
-        self.reach().await.map_err(|error| ProbeError(error.0))
+        Ok(self.reach().await?)
     }
 }
 
@@ -412,7 +429,7 @@ pub(crate) struct FakeRevocations {
 
 impl FakeRevocations {
     fn reach(&self) -> Result<(), StoreError> {
-        if *self.away.lock() { Err(StoreError("away".to_owned())) } else { Ok(()) }
+        if *self.away.lock() { Err(StoreError::Unavailable("away".to_owned())) } else { Ok(()) }
     }
 }
 

@@ -28,7 +28,7 @@ impl IssuerRegistry for Files {
 #[async_trait]
 impl IdentityProvider for Files {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<jsonwebtoken::jwk::JwkSet, StoreError> {
-        self.kit.keys(&issuer.issuer).ok_or_else(|| StoreError("no such issuer".into()))
+        self.kit.keys(&issuer.issuer).ok_or_else(|| StoreError::Refused("no such issuer".into()))
     }
 }
 
@@ -44,7 +44,7 @@ impl ResourceStore for Files {
         _after: Option<&str>,
         _limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        Err(StoreError("this store does not search".to_owned()))
+        Err(StoreError::Refused("this store does not search".to_owned()))
     }
 }
 

@@ -56,11 +56,15 @@ impl LinkedKeycloak {
 impl IdentityProvider for LinkedKeycloak {
     async fn keys(&self, issuer: &TrustedIssuer) -> Result<JwkSet, StoreError> {
         let url = issuer.keys_url.as_deref().unwrap_or_default();
-        let path =
-            url.strip_prefix(BASE).ok_or_else(|| StoreError(format!("`{url}` is not in this world")))?;
-        match self.get(path).await.map_err(StoreError)? {
-            (200, body) => serde_json::from_slice(&body).map_err(|error| StoreError(error.to_string())),
-            (status, _) => Err(StoreError(format!("status {status}"))),
+        let path = url
+            .strip_prefix(BASE)
+            .ok_or_else(|| StoreError::Refused(format!("`{url}` is not in this world")))?;
+        match self.get(path).await.map_err(StoreError::Unavailable)? {
+            (200, body) => {
+                serde_json::from_slice(&body).map_err(|error| StoreError::Unavailable(error.to_string()))
+            }
+            (status @ 400..500, _) => Err(StoreError::Refused(format!("status {status}"))),
+            (status, _) => Err(StoreError::Unavailable(format!("status {status}"))),
         }
     }
 }

@@ -101,9 +101,9 @@ pub(super) struct LinkedRedis {
 fn answered<T>(reply: Result<Reply<T>, LinkError>) -> Result<T, StoreError> {
     match reply {
         Ok(Reply::Answer(answer)) => Ok(answer),
-        Ok(Reply::Truncated { .. }) => Err(StoreError(LinkError::Closed.to_string())),
-        Ok(Reply::Wrong { body, .. }) => Err(StoreError(format!("no Redis answered: {body:?}"))),
-        Err(error) => Err(StoreError(error.to_string())),
+        Ok(Reply::Truncated { .. }) => Err(StoreError::Unavailable(LinkError::Closed.to_string())),
+        Ok(Reply::Wrong { body, .. }) => Err(StoreError::Unavailable(format!("no Redis answered: {body:?}"))),
+        Err(error) => Err(StoreError::Unavailable(error.to_string())),
     }
 }
 

@@ -216,7 +216,7 @@ impl Store {
 impl ResourceStore for Store {
     async fn resource(&self, resource_id: &str) -> Result<Option<Arc<StoredResource>>, StoreError> {
         if *self.away.lock() {
-            return Err(StoreError("away".to_owned()));
+            return Err(StoreError::Unavailable("away".to_owned()));
         }
         Ok(self.resources.lock().get(resource_id).cloned().map(Arc::new))
     }
@@ -227,7 +227,7 @@ impl ResourceStore for Store {
         _after: Option<&str>,
         _limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        Err(StoreError("this store does not search".to_owned()))
+        Err(StoreError::Refused("this store does not search".to_owned()))
     }
 }
 
@@ -242,7 +242,7 @@ pub(crate) struct Trail {
 impl Audit for Trail {
     async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
         if *self.away.lock() {
-            return Err(StoreError("away".to_owned()));
+            return Err(StoreError::Unavailable("away".to_owned()));
         }
         self.entries.lock().push(serde_json::to_value(entry).unwrap());
         Ok(())
@@ -264,11 +264,19 @@ impl RevocationStore for Shared {
     }
 
     async fn all(&self) -> Result<Vec<Revocation>, StoreError> {
-        if *self.away.lock() { Err(StoreError("away".to_owned())) } else { Ok(self.revoked.lock().clone()) }
+        if *self.away.lock() {
+            Err(StoreError::Unavailable("away".to_owned()))
+        } else {
+            Ok(self.revoked.lock().clone())
+        }
     }
 
     async fn feed(&self) -> Result<Box<dyn RevocationFeed>, StoreError> {
-        if *self.away.lock() { Err(StoreError("away".to_owned())) } else { Ok(Box::new(Silence)) }
+        if *self.away.lock() {
+            Err(StoreError::Unavailable("away".to_owned()))
+        } else {
+            Ok(Box::new(Silence))
+        }
     }
 }
 

@@ -54,11 +54,11 @@ impl AuditFile {
 impl Audit for AuditFile {
     async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
         let mut line = Vec::with_capacity(512);
-        serde_json::to_writer(&mut line, entry).map_err(|error| StoreError(error.to_string()))?;
+        serde_json::to_writer(&mut line, entry).map_err(|error| StoreError::Invalid(error.to_string()))?;
         line.push(b'\n');
         match &self.trail {
             Trail::Write(appender) => {
-                appender.lock().append(&line).map_err(|error| StoreError(error.to_string()))
+                appender.lock().append(&line).map_err(|error| StoreError::Unavailable(error.to_string()))
             }
             Trail::Sync(syncer) => syncer.append(line).await,
         }
@@ -120,7 +120,7 @@ impl Syncer {
     }
 
     async fn append(&self, line: Vec<u8>) -> Result<(), StoreError> {
-        let gone = || StoreError("the audit writer has ended".to_owned());
+        let gone = || StoreError::Unavailable("the audit writer has ended".to_owned());
         let (done, kept) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(gone)?;
         queue.send(Waiting { line, done }).await.map_err(|_| gone())?;
@@ -147,7 +147,7 @@ fn write_and_sync(mut appender: Appender, mut entries: mpsc::Receiver<Waiting>) 
             lines.extend_from_slice(&waiting.line);
         }
         let kept = appender.append(&lines).and_then(|()| appender.file.sync_data());
-        let kept = kept.map_err(|error| StoreError(error.to_string()));
+        let kept = kept.map_err(|error| StoreError::Unavailable(error.to_string()));
         for waiting in batch.drain(..) {
             // Whoever no longer waits is a request that ended; its entry is kept all the same.
             let _ = waiting.done.send(kept.clone());

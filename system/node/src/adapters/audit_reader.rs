@@ -122,10 +122,10 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 #[async_trait]
 impl AuditSource for AuditReader {
     async fn unshipped(&self, limit: usize) -> Result<TrailBatch, StoreError> {
-        self.read(limit).map_err(|error| StoreError(error.to_string()))
+        self.read(limit).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
     async fn shipped(&self, end: u64) -> Result<(), StoreError> {
-        self.remember(end).map_err(|error| StoreError(error.to_string()))
+        self.remember(end).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }

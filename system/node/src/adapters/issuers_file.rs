@@ -59,7 +59,7 @@ impl IssuersFile {
         let text = tokio::fs::read(&self.path).await;
         let text = text.map_err(|source| FileError::Io { path: self.path.clone(), source });
         let entries = text.and_then(|text| parse(&self.path, &text));
-        entries.map_err(|error| StoreError(error.to_string()))
+        entries.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
 

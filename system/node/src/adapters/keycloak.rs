@@ -66,15 +66,28 @@ impl Keycloak {
     }
 
     async fn read<T: DeserializeOwned>(&self, url: &str) -> Result<T, StoreError> {
-        let body = self.keys.get(url).await.map_err(|error| StoreError(format!("{url}: {error}")))?;
-        serde_json::from_slice(&body).map_err(|error| StoreError(format!("{url}: {error}")))
+        let body = self.keys.get(url).await.map_err(|error| unread(url, &error))?;
+        serde_json::from_slice(&body).map_err(|error| StoreError::Unavailable(format!("{url}: {error}")))
     }
 
     /// Where the issuer says that its keys are.
     async fn discover(&self, issuer: &str) -> Result<String, StoreError> {
         let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
         let document: Discovery = self.read(&url).await?;
-        document.keys_of(issuer).map_err(|why| StoreError(format!("{url}: {why}")))
+        document.keys_of(issuer).map_err(|why| StoreError::Refused(format!("{url}: {why}")))
+    }
+}
+
+/// An issuer whose keys are not where they should be is one thing, an identity provider that is ill another.
+fn unread(url: &str, error: &HttpError) -> StoreError {
+    let why = format!("{url}: {error}");
+    match error {
+        HttpError::Status(status) if status.is_client_error() => StoreError::Refused(why),
+        HttpError::Address(_) => StoreError::Refused(why),
+        HttpError::Status(_)
+        | HttpError::Untrusted(_)
+        | HttpError::Unreachable(_)
+        | HttpError::TooLong(_) => StoreError::Unavailable(why),
     }
 }
 

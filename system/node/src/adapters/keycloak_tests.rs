@@ -79,7 +79,7 @@ async fn a_server_that_is_not_trusted_is_told_apart_and_its_certificates_issuer_
         let (main, management) = stand_in(Some(certificate.unwrap())).await;
         let keycloak = keycloak(&main, &management, &ours);
         let check = keycloak.check().await.unwrap_err().0;
-        let keys = keycloak.keys(&trusted(&issuer(&main, "TST"))).await.unwrap_err().0;
+        let keys = keycloak.keys(&trusted(&issuer(&main, "TST"))).await.unwrap_err().to_string();
         for error in [check, keys] {
             for part in ["tls: ", name, why] {
                 assert!(error.contains(part), "{error} should say {part}");
@@ -176,8 +176,9 @@ async fn a_discovery_document_speaks_for_its_own_issuer_only() {
     says(&base, &format!("{base}/keys"));
     assert!(keycloak.keys(&trusted(&base)).await.unwrap().find("tst-1").is_some());
     says("http://elsewhere", &format!("{base}/keys"));
-    let error = keycloak.keys(&trusted(&base)).await.unwrap_err().0;
-    assert!(error.contains("another issuer"), "{error}");
+    let error = keycloak.keys(&trusted(&base)).await.unwrap_err();
+    assert!(error.to_string().contains("another issuer"), "{error}");
+    assert!(!error.is_the_stores_fault(), "who answers is well: {error}");
     says(&base, "no address");
     assert!(keycloak.keys(&trusted(&base)).await.is_err());
 
@@ -240,4 +241,30 @@ async fn nobody_listening_is_away_and_not_untrusted() {
     drop(listener);
     let error = keycloak(&base, "", &ours).check().await.unwrap_err().0;
     assert!(error.contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn keys_that_are_not_there_are_an_answer_and_a_failing_server_is_none() {
+    let answers = Answers::default();
+    let (base, _) = scripted(&answers).await;
+    let keycloak = keycloak(&base, "", &authority("Coalition"));
+    let at = |url: String| TrustedIssuer { keys_url: Some(url), ..trusted("https://idp.example") };
+    let cases = [
+        (400, "", false),
+        (401, "", false),
+        (404, "", false),
+        (429, "", false),
+        (500, "", true),
+        (503, "", true),
+        (200, "no set of keys", true),
+    ];
+    for (status, body, fault) in cases {
+        *answers.lock() = vec![("/keys", status, body.to_owned())];
+        let error = keycloak.keys(&at(format!("{base}/keys"))).await.unwrap_err();
+        assert_eq!(error.is_the_stores_fault(), fault, "{status}: {error}");
+    }
+    let nobody = keycloak.keys(&at("http://127.0.0.1:1/keys".to_owned())).await.unwrap_err();
+    assert!(nobody.is_the_stores_fault(), "{nobody}");
+    let nowhere = keycloak.keys(&at("no address".to_owned())).await.unwrap_err();
+    assert!(!nowhere.is_the_stores_fault(), "the registry is wrong, nobody was asked: {nowhere}");
 }

@@ -100,7 +100,7 @@ impl Writer {
         while let Some(write) = self.waiting.recv().await {
             let done = match self.runtime.timeout(self.limit, self.write(&write)).await {
                 Ok(done) => done,
-                Err(elapsed) => Err(StoreError(elapsed.to_string())),
+                Err(elapsed) => Err(elapsed.into()),
             };
             if done.is_err() {
                 while self.waiting.try_recv().is_ok() {}

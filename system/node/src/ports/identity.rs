@@ -35,7 +35,7 @@ pub trait IssuerRegistry: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the set cannot be read whole.
     async fn all(&self) -> Result<Vec<TrustedIssuer>, StoreError> {
-        Err(StoreError("this registry does not list its issuers".to_owned()))
+        Err(StoreError::Refused("this registry does not list its issuers".to_owned()))
     }
 }
 

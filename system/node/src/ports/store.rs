@@ -4,13 +4,45 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dive_authz::Resource;
+use dive_runtime::Elapsed;
 
+use super::ProbeError;
 use crate::audit::AuditEntry;
 
-/// A store that could not be read or written.
+/// Why what was asked for was not read, or is not known to be kept. Its words are for logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(pub String);
+pub enum StoreError {
+    /// What is asked could not be reached, broke off, took too long, failed by itself, or answered what is no
+    /// answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It is well and said no: there is no such thing, it may not be done, or cannot be.
+    #[error("{0}")]
+    Refused(String),
+    /// It is well; what it holds there is of no use to this node.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl StoreError {
+    /// Whether this tells that what was asked is ill. Only then may it count against its circuit: or else one
+    /// question that nobody can answer, asked often enough, would take the answer to every other away.
+    pub const fn is_the_stores_fault(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<Elapsed> for StoreError {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::Unavailable(elapsed.to_string())
+    }
+}
+
+impl From<StoreError> for ProbeError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// A resource as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

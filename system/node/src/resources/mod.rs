@@ -79,7 +79,7 @@ impl Resources {
     /// The resource as it is stored at this moment, object and all. What its metadata say about integrity is
     /// not to be believed: see [`metadata`](Self::metadata).
     pub(crate) async fn stored(&self, id: &str) -> Result<Option<Arc<StoredResource>>, Unread> {
-        Ok(self.path.call(self.store.resource(id), |_| true).await?)
+        Ok(self.path.call(self.store.resource(id), StoreError::is_the_stores_fault).await?)
     }
 
     /// The metadata of a stored resource, with its object's integrity as found out here.
@@ -94,7 +94,8 @@ impl Resources {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, Unread> {
-        let mut ids = self.path.call(self.store.search(text, after, limit), |_| true).await?;
+        let mut ids =
+            self.path.call(self.store.search(text, after, limit), StoreError::is_the_stores_fault).await?;
         ids.truncate(limit);
         Ok(ids)
     }

@@ -65,7 +65,7 @@ impl Revocations {
             Ok(done) => done,
             // Everything was read; what could not be told in time is told in the next round.
             Err(_) if self.known.lock().read_at == read_at => Ok(()),
-            Err(elapsed) => Err(StoreError(elapsed.to_string())),
+            Err(elapsed) => Err(elapsed.into()),
         }
     }
 
@@ -87,7 +87,7 @@ impl Revocations {
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         let done = self.runtime.timeout(self.reread, Box::pin(work)).await;
-        done.unwrap_or_else(|elapsed| Err(StoreError(elapsed.to_string())))
+        done.unwrap_or_else(|elapsed| Err(elapsed.into()))
     }
 
     /// The first instant after now that is a whole number of intervals after `due`.

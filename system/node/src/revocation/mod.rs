@@ -107,7 +107,7 @@ impl Revocations {
     pub async fn revoke(&self, revocation: Revocation) -> Result<Revoked, TooManyUntold> {
         self.learn(&revocation);
         let put = self.runtime.timeout(self.reread, self.store.put(&revocation)).await;
-        let Err(why) = put.unwrap_or_else(|elapsed| Err(StoreError(elapsed.to_string()))) else {
+        let Err(why) = put.unwrap_or_else(|elapsed| Err(elapsed.into())) else {
             return Ok(Revoked::Everywhere);
         };
         let mut untold = self.untold.lock();

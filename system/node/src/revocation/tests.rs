@@ -46,7 +46,7 @@ impl FakeStore {
         let away = *self.away.lock();
         match away {
             Away::No | Away::Mute => Ok(()),
-            Away::Refuses => Err(StoreError("connection refused".to_owned())),
+            Away::Refuses => Err(StoreError::Unavailable("connection refused".to_owned())),
             Away::Hangs => std::future::pending().await,
         }
     }
@@ -57,7 +57,7 @@ impl RevocationStore for FakeStore {
     async fn put(&self, revocation: &Revocation) -> Result<(), StoreError> {
         self.answer().await?;
         if matches!(revocation, Revocation::Token { jti, .. } if jti == NEVER_TAKEN) {
-            return Err(StoreError("not this one".to_owned()));
+            return Err(StoreError::Unavailable("not this one".to_owned()));
         }
         self.held.lock().insert(format!("{revocation:?}"), revocation.clone());
         if *self.away.lock() != Away::Mute {
@@ -85,7 +85,7 @@ struct FakeFeed(mpsc::UnboundedReceiver<Revocation>);
 #[async_trait]
 impl RevocationFeed for FakeFeed {
     async fn next(&mut self) -> Result<Revocation, StoreError> {
-        self.0.recv().await.ok_or_else(|| StoreError("the feed ended".to_owned()))
+        self.0.recv().await.ok_or_else(|| StoreError::Unavailable("the feed ended".to_owned()))
     }
 }
 

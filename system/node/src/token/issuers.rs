@@ -129,7 +129,7 @@ impl Reader {
     async fn read_entry(&self, issuer: &str) -> Result<Arc<Known>, TokenError> {
         let limit = self.settings.registry_timeout;
         let read = self.runtime.timeout(limit, self.registry.trusted(issuer)).await;
-        let read = read.map_err(|elapsed| StoreError(elapsed.to_string())).flatten();
+        let read = read.map_err(StoreError::from).flatten();
         let now = self.runtime.now();
         let mut all = self.known.lock();
         let before = all.remove(issuer);

@@ -39,7 +39,7 @@ impl IssuerRegistry for Slow {
         let (trusted, readable) = (*self.trusted.lock(), *self.readable.lock());
         self.take_time().await;
         if !readable {
-            return Err(StoreError("unreadable".to_owned()));
+            return Err(StoreError::Unavailable("unreadable".to_owned()));
         }
         Ok(trusted.then(|| TrustedIssuer {
             issuer: issuer.to_owned(),

@@ -90,12 +90,57 @@ impl CommandFailure {
 
 impl From<CommandFailure> for StoreError {
     fn from(failure: CommandFailure) -> Self {
-        Self(failure.to_string())
+        let why = failure.to_string();
+        match failure {
+            CommandFailure::Refused { code, .. } if !is_the_servers(code) => Self::Refused(why),
+            _ => Self::Unavailable(why),
+        }
     }
+}
+
+/// Whether a refusal of that code is about the server's own state and not about the command. These are the codes
+/// at which the drivers' specifications have a client look for another server or try again, and those of a
+/// server that is out of something. A reply without a code is none that a well server gives.
+const fn is_the_servers(code: i32) -> bool {
+    matches!(
+        code,
+        0 | 1 // no code, InternalError
+            | 6 | 7 | 89 | 9001 // HostUnreachable, HostNotFound, NetworkTimeout, SocketException
+            | 50 | 64 | 262 // MaxTimeMSExpired, WriteConcernFailed, ExceededTimeLimit
+            | 91 | 11600 | 11602 // ShutdownInProgress, InterruptedAtShutdown, …DueToReplStateChange
+            | 134 | 189 // ReadConcernMajorityNotAvailableYet, PrimarySteppedDown
+            | 10107 | 13435 | 13436 // NotWritablePrimary, NotPrimaryNoSecondaryOk, …OrSecondary
+            | 146 | 14031 // ExceededMemoryLimit, OutOfDiskSpace
+    )
 }
 
 impl From<CommandFailure> for ProbeError {
     fn from(failure: CommandFailure) -> Self {
         Self(failure.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::doc;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_command_is_no_outage_unless_the_server_speaks_of_itself() {
+        let fault = |failure: CommandFailure| StoreError::from(failure).is_the_stores_fault();
+        let refused = |code| CommandFailure::Refused { code, message: "no".to_owned() };
+        // BadValue, Unauthorized, CommandNotFound, DocumentValidationFailure, DuplicateKey
+        for code in [2, 13, 59, 121, DUPLICATE_KEY] {
+            assert!(!fault(refused(code)), "{code}");
+        }
+        // InternalError, MaxTimeMSExpired, InterruptedAtShutdown, NotWritablePrimary, OutOfDiskSpace
+        for code in [1, 50, 11600, 10107, 14031] {
+            assert!(fault(refused(code)), "{code}");
+        }
+        assert!(fault(CommandFailure::of_reply(doc! {"hello": 1}).unwrap_err()), "no reply of a well server");
+        assert!(fault(CommandFailure::Unreachable("reset".to_owned())));
+        assert!(fault(CommandFailure::Timeout(Duration::from_secs(2))));
+        assert!(fault(CommandFailure::Malformed("no documents".to_owned())));
     }
 }

@@ -40,7 +40,10 @@ impl TryFrom<ResourceDocument> for StoredResource {
     fn try_from(document: ResourceDocument) -> Result<Self, StoreError> {
         // Else one resource's metadata would decide about another.
         if document.metadata.resource_id != document.id {
-            return Err(StoreError(format!("resource `{}` has the metadata of another one", document.id)));
+            return Err(StoreError::Invalid(format!(
+                "resource `{}` has the metadata of another one",
+                document.id
+            )));
         }
         Ok(Self { metadata: document.metadata, object: document.object.map(|object| object.bytes) })
     }
@@ -79,7 +82,8 @@ impl From<IssuerDocument> for TrustedIssuer {
 
 /// An audit entry as it stands: its id is the document's.
 pub(super) fn audit(entry: &AuditEntry<'_>) -> Result<Document, StoreError> {
-    let mut fields = bson::serialize_to_document(entry).map_err(|error| StoreError(error.to_string()))?;
+    let mut fields =
+        bson::serialize_to_document(entry).map_err(|error| StoreError::Invalid(error.to_string()))?;
     fields.remove("id");
     let mut document = bson::doc! {"_id": &*entry.id};
     document.extend(fields);
@@ -97,5 +101,5 @@ pub(super) fn audit_entry(mut document: Document) -> Result<AuditEntry<'static>,
 /// Reads a document of ours.
 pub(super) fn read<T: DeserializeOwned>(document: Document) -> Result<T, StoreError> {
     bson::deserialize_from_document(document)
-        .map_err(|error| StoreError(format!("a document is damaged: {error}")))
+        .map_err(|error| StoreError::Invalid(format!("a document is damaged: {error}")))
 }

@@ -39,10 +39,10 @@ pub(super) async fn migrate(store: &dyn Commands) -> Result<(), StoreError> {
     let reply = store.run(find).await?;
     let last = super::store::first_batch(reply)?.pop();
     let done = last.map_or(Ok(0), |last| last.get_i32("_id"));
-    let done = done.map_err(|error| StoreError(format!("the migrations are damaged: {error}")))?;
+    let done = done.map_err(|error| StoreError::Invalid(format!("the migrations are damaged: {error}")))?;
     let newest = MIGRATIONS_IN_ORDER.last().map_or(0, |migration| migration.version);
     if done > newest {
-        return Err(StoreError(format!(
+        return Err(StoreError::Invalid(format!(
             "the store is of version {done}, this node knows versions up to {newest}"
         )));
     }

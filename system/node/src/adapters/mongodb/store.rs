@@ -96,7 +96,7 @@ impl MongoStore {
         document: &T,
     ) -> Result<(), StoreError> {
         let document =
-            bson::serialize_to_document(document).map_err(|error| StoreError(error.to_string()))?;
+            bson::serialize_to_document(document).map_err(|error| StoreError::Invalid(error.to_string()))?;
         let update = doc! {"q": {"_id": id}, "u": document, "upsert": true};
         self.write(doc! {"update": collection, "updates": [update]}).await?;
         Ok(())
@@ -144,7 +144,7 @@ impl ResourceStore for MongoStore {
             return if limit == 0 {
                 Ok(Vec::new())
             } else {
-                Err(StoreError("too many to search for".to_owned()))
+                Err(StoreError::Refused("too many to search for".to_owned()))
             };
         };
         let mut ids = doc! {"$regex": literal(text)};
@@ -158,7 +158,7 @@ impl ResourceStore for MongoStore {
         let found = first_batch(self.commands.run(find).await?)?;
         let id = |document: Document| match document.get("_id") {
             Some(Bson::String(id)) => Ok(id.clone()),
-            _ => Err(StoreError("a resource whose id is no text".to_owned())),
+            _ => Err(StoreError::Invalid("a resource whose id is no text".to_owned())),
         };
         found.into_iter().map(id).collect()
     }
@@ -234,7 +234,7 @@ impl Probe for MongoStore {
     /// There, of a version this node knows, and able to say whom to trust.
     async fn check(&self) -> Result<(), ProbeError> {
         self.commands.ping().await?;
-        self.migrate().await.map_err(|StoreError(error)| ProbeError(error))?;
+        self.migrate().await?;
         let read = doc! {"find": ISSUERS, "projection": {"_id": 1}, "limit": 1, "singleBatch": true};
         first_batch(self.commands.run(read).await?)?;
         Ok(())

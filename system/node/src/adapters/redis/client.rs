@@ -8,7 +8,10 @@ use dive_runtime::Runtime;
 use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSubStream};
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, TlsCertificates, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, TlsCertificates,
+    Value,
+};
 
 use super::link::{Answer, Command, RedisLink, Subscription};
 use crate::ports::StoreError;
@@ -88,7 +91,7 @@ impl RedisClient {
             }
             Err(elapsed) => {
                 self.give_up(generation);
-                Err(StoreError(elapsed.to_string()))
+                Err(elapsed.into())
             }
         }
     }
@@ -106,7 +109,7 @@ impl RedisClient {
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, RedisError>>) -> Result<T, StoreError> {
         match self.runtime.timeout(self.timeout, Box::pin(work)).await {
             Ok(done) => done.map_err(|error| failed(&error)),
-            Err(elapsed) => Err(StoreError(elapsed.to_string())),
+            Err(elapsed) => Err(elapsed.into()),
         }
     }
 }
@@ -121,10 +124,20 @@ fn manager(client: &Client, timeout: Duration) -> Result<ConnectionManager, Redi
 }
 
 fn failed(error: &RedisError) -> StoreError {
-    StoreError(match error.detail() {
+    let why = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.category()),
         None => error.to_string(),
-    })
+    };
+    match error.kind() {
+        // A server that is still loading, or busy with a script, is as good as none.
+        ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::TryAgain) => {
+            StoreError::Unavailable(why)
+        }
+        ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => {
+            StoreError::Refused(why)
+        }
+        _ => StoreError::Unavailable(why),
+    }
 }
 
 fn pipeline(commands: &[Command]) -> Pipeline {
@@ -167,7 +180,7 @@ impl RedisLink for RedisClient {
         let values = self.send(pipeline, commands.len() + 1, 1).await?;
         match values.into_iter().next().map(answer) {
             Some(Answer::Array(answers)) if answers.len() == commands.len() => Ok(answers),
-            other => Err(StoreError(format!("the transaction was not done: {other:?}"))),
+            other => Err(StoreError::Unavailable(format!("the transaction was not done: {other:?}"))),
         }
     }
 
@@ -197,7 +210,11 @@ struct Listening(PubSubStream);
 #[async_trait]
 impl Subscription for Listening {
     async fn next(&mut self) -> Result<Vec<u8>, StoreError> {
-        let message = self.0.next().await.ok_or_else(|| StoreError("the subscription ended".to_owned()))?;
+        let message = self
+            .0
+            .next()
+            .await
+            .ok_or_else(|| StoreError::Unavailable("the subscription ended".to_owned()))?;
         Ok(message.get_payload_bytes().to_vec())
     }
 }

@@ -30,7 +30,11 @@ fn key(DecisionKey { subject, question }: &DecisionKey) -> Result<Vec<u8>, Store
 
 fn hexadecimal(name: &str) -> Result<&str, StoreError> {
     let good = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if good { Ok(name) } else { Err(StoreError("a name of the cache is not hexadecimal".to_owned())) }
+    if good {
+        Ok(name)
+    } else {
+        Err(StoreError::Refused("a name of the cache is not hexadecimal".to_owned()))
+    }
 }
 
 #[async_trait]
@@ -39,7 +43,7 @@ impl DecisionStore for RedisDecisions {
         match self.0.pipeline(&[command([b"GET", &key(name)?])]).await?.pop() {
             Some(Answer::Bytes(sealed)) => Ok(Some(sealed)),
             Some(Answer::Nil) => Ok(None),
-            other => Err(StoreError(format!("no answer to GET: {other:?}"))),
+            other => Err(StoreError::Unavailable(format!("no answer to GET: {other:?}"))),
         }
     }
 
@@ -52,7 +56,7 @@ impl DecisionStore for RedisDecisions {
         let put = command([b"SET", &key(name)?, sealed, b"PX", ttl.to_string().as_bytes()]);
         match self.0.pipeline(&[put]).await?.pop() {
             Some(Answer::Bytes(ok)) if ok == b"OK" => Ok(()),
-            other => Err(StoreError(format!("no answer to SET: {other:?}"))),
+            other => Err(StoreError::Unavailable(format!("no answer to SET: {other:?}"))),
         }
     }
 
@@ -68,12 +72,12 @@ impl DecisionStore for RedisDecisions {
                 let gone: Command = std::iter::once(b"DEL".to_vec()).chain(keys).collect();
                 match self.0.pipeline(&[gone]).await?.pop() {
                     Some(Answer::Integer(_)) => {}
-                    other => return Err(StoreError(format!("no answer to DEL: {other:?}"))),
+                    other => return Err(StoreError::Unavailable(format!("no answer to DEL: {other:?}"))),
                 }
             }
             cursor = next;
         }
-        Err(StoreError("the cache is too large to be walked".to_owned()))
+        Err(StoreError::Refused("the cache is too large to be walked".to_owned()))
     }
 }
 

@@ -110,6 +110,6 @@ impl Scanned {
             let keys = keys.iter().filter_map(|key| key.bytes().map(<[u8]>::to_vec)).collect();
             return Ok(Self { keys, next: (cursor != b"0").then(|| cursor.clone()) });
         }
-        Err(StoreError(format!("no answer to SCAN: {answers:?}")))
+        Err(StoreError::Unavailable(format!("no answer to SCAN: {answers:?}")))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::link::{Answer, RedisLink, command};
-use crate::ports::{Probe, ProbeError, StoreError};
+use crate::ports::{Probe, ProbeError};
 
 /// Says PING on the connection that is in use and on a fresh one: the one in use can go on working after the way is
 /// gone for everybody else, and the other way about.
@@ -20,9 +20,8 @@ impl std::fmt::Debug for RedisProbe {
 #[async_trait]
 impl Probe for RedisProbe {
     async fn check(&self) -> Result<(), ProbeError> {
-        let down = |StoreError(why)| ProbeError(why);
-        match self.0.pipeline(&[command([b"PING"])]).await.map_err(down)?.first() {
-            Some(Answer::Bytes(pong)) if pong == b"PONG" => self.0.ping_afresh().await.map_err(down),
+        match self.0.pipeline(&[command([b"PING"])]).await?.first() {
+            Some(Answer::Bytes(pong)) if pong == b"PONG" => Ok(self.0.ping_afresh().await?),
             other => Err(ProbeError(format!("no answer to PING: {other:?}"))),
         }
     }

@@ -76,7 +76,7 @@ impl RedisRevocations {
                 Some(-2) => continue,
                 Some(-1) => ENDLESS,
                 Some(left @ 0..) => Duration::from_millis(left.unsigned_abs()),
-                _ => return Err(StoreError(format!("no answer to PTTL: {:?}", answers[0]))),
+                _ => return Err(StoreError::Unavailable(format!("no answer to PTTL: {:?}", answers[0]))),
             };
             let until = Wall::from_epoch(now.saturating_add(left));
             found.push(if let Some(jti) = key.strip_prefix(TOKEN) {
@@ -123,7 +123,7 @@ impl RevocationStore for RedisRevocations {
         ];
         for answer in self.link.transaction(&commands).await? {
             if let Answer::Refused(why) = answer {
-                return Err(StoreError(why));
+                return Err(StoreError::Refused(why));
             }
         }
         Ok(())
@@ -140,7 +140,7 @@ impl RevocationStore for RedisRevocations {
                 found.insert(identity(&revocation), revocation);
             }
             if found.len() > self.most {
-                return Err(StoreError(format!("more than {} revocations", self.most)));
+                return Err(StoreError::Refused(format!("more than {} revocations", self.most)));
             }
             match next {
                 Some(next) => cursor = next,

@@ -270,7 +270,7 @@ async fn nothing_of_the_url_is_told() {
     let link = super::super::RedisClient::new(&settings, None, runtime()).unwrap();
     assert!(!format!("{link:?}{settings:?}").contains("hidden"));
     let refused = link.pipeline(&[command([b"PING"])]).await.unwrap_err();
-    assert!(!refused.0.contains("hidden"), "{refused}");
+    assert!(!refused.to_string().contains("hidden"), "{refused}");
     settings.url = "redis://me:hidden@host:notaport".to_owned();
     let refused = super::super::RedisClient::new(&settings, None, runtime()).unwrap_err();
     assert!(!refused.to_string().contains("hidden"), "{refused}");
