@@ -36,6 +36,9 @@ pub struct Topology {
     pub edges: BTreeSet<Edge>,
     /// Its signals by name, each with the values it can have.
     pub signals: BTreeMap<String, BTreeSet<String>>,
+    /// The signals by which it is seen to be at rest, each with its value then: part of the steady state of
+    /// every scenario that does not ask otherwise of them.
+    pub at_rest: BTreeMap<String, String>,
     /// Its measures by name, each with its unit.
     pub measures: BTreeMap<String, String>,
 }

@@ -98,10 +98,12 @@ impl Shape {
             (format!("{HUB}/status"), words(["healthy", "degraded", "unhealthy", "down"])),
             (format!("{HUB}/document"), words(["exact", "wrong", "unknown"])),
         ]);
+        let mut at_rest = BTreeMap::from([(format!("{HUB}/status"), "healthy".to_owned())]);
         for dependency in self.dependencies() {
             signals.insert(format!("{HUB}/service/{dependency}"), service.clone());
             if dependency.has_circuit() {
                 signals.insert(format!("{HUB}/circuit/{dependency}"), circuit.clone());
+                at_rest.insert(format!("{HUB}/circuit/{dependency}"), "CLOSED".into());
             }
         }
         if self == Self::Hub {
@@ -114,6 +116,7 @@ impl Shape {
             services: edges().flat_map(|edge| [edge.from, edge.to]).collect(),
             edges: edges().collect(),
             signals,
+            at_rest,
             measures: BTreeMap::from([(format!("{HUB} -> {OPA}/in-flight"), in_flight.to_owned())]),
         }
     }

@@ -63,7 +63,7 @@ pub(crate) const CONTROLS: &[Control] = &[
     // A7, A3, H1, H6: what is right is right in every answer, and in the health document.
     control("circuit/steady", Engine(EngineDefect::NoCommunityIsAny), "answer to forbidden"),
     control("circuit/steady", Engine(EngineDefect::FullCacheFails), "answer to reads"),
-    control("circuit/steady", Port(HUB, PortDefect::Unwatched(Dependency::Kas)), "hub/document"),
+    control("circuit/steady", Port(HUB, PortDefect::Unwatched(Dependency::Redis)), "hub/document"),
     control("circuit/keycloak-outage", Setting("breaker.keycloak.failures", "1000"), "becomes OPEN"),
     control(
         "circuit/keycloak-outage",

@@ -70,9 +70,8 @@ impl ScenarioError {
     }
 
     pub(super) fn empty(path: &str) -> Self {
-        let problem = Problem::at(Place::default(), "the file is empty").help(
-            "a scenario needs id, title, worlds, topology, steady and steps; see `chaos list` for examples",
-        );
+        let problem = Problem::at(Place::default(), "the file is empty")
+            .help("a scenario needs id, title, worlds, topology and steps; see `chaos list` for examples");
         Self::new(path, "", vec![problem])
     }
 

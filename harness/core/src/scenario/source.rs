@@ -22,7 +22,7 @@ pub const FILE_LIMIT: usize = 256 * 1024;
 /// For how long the steady state must last when the file does not say.
 pub const DEFAULT_STEADY_FOR: Duration = Duration::from_secs(5);
 /// How long the steady state may take to appear when the file does not say.
-pub const DEFAULT_STEADY_WITHIN: Duration = Duration::from_secs(60);
+pub const DEFAULT_STEADY_WITHIN: Duration = Duration::from_mins(2);
 /// How long recovery may take when the file does not say.
 pub const DEFAULT_RECOVERY: Duration = Duration::from_secs(120);
 
@@ -55,7 +55,8 @@ pub struct File {
     /// Requests that go on throughout, by name.
     #[serde(default)]
     pub load: BTreeMap<String, LoadSource>,
-    /// What must be so before anything is broken, and again in the end.
+    /// What must be so before anything is broken, and again in the end. Default: the topology is at rest.
+    #[serde(default)]
     pub steady: SteadySource,
     /// Invariants that must hold throughout, beside those that always do.
     #[serde(default)]
@@ -86,16 +87,17 @@ pub struct LoadSource {
 }
 
 /// The steady state.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SteadySource {
-    /// Signals and the value each must have.
+    /// Signals and the value each must have, beside those by which the topology is seen to be at rest.
+    #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub signals: BTreeMap<String, Spanned<String>>,
     /// For how long, without a break. Default: 5s.
     #[serde(default, rename = "for")]
     pub lasting: Option<HumanDuration>,
-    /// How long they may take to get there, and to last. Default: 60s.
+    /// How long they may take to get there, and to last. Default: 2m.
     #[serde(default)]
     #[schemars(with = "Option<HumanDuration>")]
     pub within: Option<Spanned<HumanDuration>>,

@@ -3,6 +3,7 @@
 mod refused;
 mod same;
 mod schema;
+mod steady;
 
 use harness_core::fault::Edge;
 use harness_core::scenario::source::File;
@@ -23,6 +24,7 @@ fn vocabulary() -> Vocabulary {
         ]
         .map(|(signal, values)| (signal.to_owned(), values))
         .into(),
+        at_rest: [("hub/status".to_owned(), "healthy".to_owned())].into(),
         measures: [("in-flight".to_owned(), "calls".to_owned())].into(),
     };
     let named = |name: &str| [(name.to_owned(), "a sentence".to_owned())].into();

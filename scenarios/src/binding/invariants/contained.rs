@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use harness_core::event::Stage;
-use harness_core::history::History;
+use harness_core::event::{Phase, Stage};
+use harness_core::history::{Change, History};
 use harness_core::invariant::{Invariant, Ruling};
 use harness_core::scenario::Scenario;
 use harness_core::time::{At, Span};
@@ -12,7 +12,8 @@ use harness_core::time::{At, Span};
 ///
 /// A circuit `<node>/circuit/<dependency>` may open from the injection of a fault whose victim is the
 /// node or the dependency until half a minute after its heal: results of calls that were under way at
-/// the heal come in until then.
+/// the heal come in until then. Nothing is said of the time before the steady state was shown: what opens
+/// while the topology comes up is closed again before anything is broken.
 pub struct Contained;
 
 const AFTERMATH: Duration = Duration::from_secs(30);
@@ -44,11 +45,15 @@ impl Invariant for Contained {
                 })
             })
             .collect();
+        let Some(began) = history.phase(Phase::Experiment) else {
+            return Ruling::held("nothing was broken");
+        };
         let (mut openings, mut by_stall) = (0, None);
         for (signal, changes) in history.signals() {
             let mut parts = signal.split("/circuit/");
             let (Some(node), Some(dependency)) = (parts.next(), parts.next()) else { continue };
-            for opening in changes.iter().filter(|change| change.value == "OPEN") {
+            let opened = |change: &&Change| change.value == "OPEN" && change.at.hi >= began;
+            for opening in changes.iter().filter(opened) {
                 openings += 1;
                 let accounted = |(victim, window): &(&str, Span)| {
                     (*victim == node || *victim == dependency) && window.overlaps(opening.at)
@@ -81,6 +86,10 @@ mod tests {
     use super::super::histories::{at, history, signal};
     use super::*;
 
+    fn began() -> What {
+        What::Phase { phase: Phase::Experiment }
+    }
+
     fn verdict(opened: &str, at_second: u64) -> Verdict {
         let fault = Fault::Stop("opa".into());
         let mut scenario = Scenario::named("a/b");
@@ -88,6 +97,7 @@ mod tests {
         let stage =
             |stage| What::Fault { name: "outage".into(), fault: fault.clone(), stage, detail: String::new() };
         let events = [
+            (at(8), began()),
             (at(10), stage(Stage::Injecting)),
             (at(20), stage(Stage::Healed)),
             (at(at_second), signal(opened, "OPEN")),
@@ -99,7 +109,8 @@ mod tests {
     fn a_machine_that_stalled_is_to_blame_too_and_nothing_is_said_of_the_system() {
         let judged = |stall: Option<(u64, u64)>| {
             let stall = stall.map(|(from, to)| (Span::between(at(from).lo, at(to).lo), What::Stall));
-            let events = stall.into_iter().chain([(at(60), signal("hub/circuit/kas", "OPEN"))]);
+            let events =
+                stall.into_iter().chain([(at(5), began()), (at(60), signal("hub/circuit/kas", "OPEN"))]);
             Contained.judge(&Scenario::named("a/b"), &history(events)).verdict
         };
         assert_eq!(judged(None), Verdict::Violated);
@@ -112,7 +123,8 @@ mod tests {
     fn only_the_circuit_to_the_faulted_dependency_may_open_and_only_then() {
         assert_eq!(verdict("hub/circuit/opa", 15), Verdict::Held);
         assert_eq!(verdict("hub/circuit/kas", 15), Verdict::Violated);
-        assert_eq!(verdict("hub/circuit/opa", 5), Verdict::Violated);
+        assert_eq!(verdict("hub/circuit/opa", 9), Verdict::Violated);
+        assert_eq!(verdict("hub/circuit/opa", 5), Verdict::Held, "before anything was to be shown");
         assert_eq!(verdict("hub/circuit/opa", 90), Verdict::Violated);
     }
 }

@@ -194,7 +194,10 @@ impl<'a> Checker<'a> {
             let at = self.key(signal, value.referenced);
             self.signal_value_at(signal, at, value);
         }
-        if file.steady.signals.is_empty() {
+        let mut signals = self.topology.map(|topology| topology.at_rest.clone()).unwrap_or_default();
+        let asked = file.steady.signals.iter();
+        signals.extend(asked.map(|(signal, value)| (signal.clone(), value.value.clone())));
+        if signals.is_empty() && self.topology.is_some() {
             let problem = Problem::at(file.id.referenced, "the steady state names no signal");
             self.problem(
                 problem.help("without one nothing shows that the system worked before it was broken"),
@@ -207,8 +210,6 @@ impl<'a> Checker<'a> {
             let message = "the steady state can't last longer than the time it may take to be shown";
             self.problem(Problem::at(at, message));
         }
-        let signals =
-            file.steady.signals.iter().map(|(signal, value)| (signal.clone(), value.value.clone())).collect();
         Steady { signals, lasting, within }
     }
 
