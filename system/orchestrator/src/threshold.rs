@@ -32,8 +32,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A run met an error that the tries of its operation did not get rid of. `subject` is what it is about:
-    /// a service, a secret, a partner.
+    /// A run met an error: for the first time at a piece of work, or once more after all its tries. `subject` is
+    /// what it is about: a service, a secret, a partner.
     pub fn meet(&mut self, code: ErrorCode, subject: &str) -> Consequence {
         let severity = code.severity();
         let count = self.counts.entry(severity).or_default();

@@ -1,5 +1,41 @@
-//! Deploying for real: the pure pipeline, driven over two seams, the store and the platform.
+//! Deploying for real: the pure pipeline, driven over two seams, the [`Store`] and the [`Platform`].
+//!
+//! ```text
+//!   Engine ── takes the lock, reads the facts, plans                               engine
+//!     │ Holding ── renews the lock beside the work; lost: the work is dropped      holding
+//!     ▼
+//!   Run's moves, one after the other ── transitions, checkpoints, stopping         moves
+//!     ├─► a phase: steps, each ── find ─▶ write down ─▶ make                       phases
+//!     ├─► services, level by level, each up its ladder                             services
+//!     └─► undoing, newest first, each struck out once it is gone                   undo
+//!            each through: breaker ─▶ try ─▶ remedy, wait by its row ─▶ try again  attempt, tries
+//! ```
+//!
+//! One run is one future. Dropping it at any point is a crash at that point: the lock goes with the store's
+//! client, everything that was made is written down, and the next run resumes or undoes it. A *stop* is milder:
+//! what is being written or made is let come to its end, the state becomes FAILED and the lock is released.
+//!
+//! Time comes from the [`Runtime`](dive_runtime::Runtime), chance from the engine's maker: in a simulated world
+//! a run repeats itself to the last event.
 
+mod attempt;
+mod ended;
+mod engine;
+mod estimate;
+mod event;
+mod holding;
+mod moves;
+mod phases;
 mod platform;
+mod services;
+pub mod simulated;
+mod status;
+mod tries;
+mod undo;
 
+pub use ended::{Interrupted, Report};
+pub use engine::{Chance, Engine, Order};
+pub use event::{Event, Observer};
 pub use platform::{Action, Done, Failure, Found, Holding, Platform, Site, Step, Subject, Thing};
+pub use services::POLL;
+pub use status::{History, ServiceStatus, Status};

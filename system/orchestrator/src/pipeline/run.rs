@@ -156,6 +156,12 @@ impl Run {
         self.left.front()
     }
 
+    /// The phases that are left, in order.
+    pub fn phases_left(&self) -> Vec<Phase> {
+        let performed = |planned: &Move| if let Move::Perform(phase) = planned { Some(*phase) } else { None };
+        self.left.iter().filter_map(performed).collect()
+    }
+
     /// The next move was made.
     pub fn done(&mut self) {
         if let Some(Move::Enter { to, .. }) = self.left.pop_front() {

@@ -1,0 +1,302 @@
+//! A platform in memory, for simulated worlds and tests: things come and go, services take their time, calls fail
+//! as told.
+//!
+//! It keeps the rules of [`Platform`], cancellation included: what a dropped call had begun is there in part.
+//! What no platform can refuse, it notices: [`SimulatedPlatform::broken_rules`] tells of a service that was
+//! started before what it needs was healthy, and of one that was made before its network was.
+
+mod machine;
+mod plan;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dive_runtime::Runtime;
+use parking_lot::Mutex;
+
+use super::{Done, Failure, Found, Holding, Platform, Site, Step, Subject, Thing};
+use crate::ladder::Rung;
+use crate::{ErrorCode, Instance, Phase, Remedy, Resource, ResourceKind, Service};
+use machine::Machine;
+
+/// How long a call takes where nothing else is told: its effect comes half way.
+pub const LATENCY: Duration = Duration::from_millis(20);
+
+/// A kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CallKind {
+    /// [`Platform::steps`].
+    Steps,
+    /// [`Platform::find`].
+    Find,
+    /// [`Platform::make`].
+    Make,
+    /// [`Platform::unmake`].
+    Unmake,
+    /// [`Platform::check`].
+    Check,
+    /// [`Platform::start`].
+    Start,
+    /// [`Platform::stop`].
+    Stop,
+    /// [`Platform::rung`].
+    Rung,
+    /// [`Platform::log_tail`].
+    LogTail,
+    /// [`Platform::remedy`].
+    Remedy,
+    /// [`Platform::existing`].
+    Existing,
+}
+
+/// One call of the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Of all calls, from 0.
+    pub number: u64,
+    /// For what.
+    pub instance: Instance,
+    /// Which method.
+    pub kind: CallKind,
+    /// About what: a thing's or a service's name, the text of a check, a phase.
+    pub subject: String,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails before anything was done.
+    Fails(Failure),
+    /// It does what it should, and says that it failed.
+    LosesTheAnswer(Failure),
+    /// It leaves a part of what it should make, and fails.
+    Halfway(Failure),
+    /// It is slower by this.
+    Slow(Duration),
+    /// It never answers.
+    Hangs,
+}
+
+/// Decides what becomes of a call; `None` is nothing.
+pub type Faults = Arc<dyn Fn(&Call) -> Option<Fault> + Send + Sync>;
+
+/// The platform. Clones are the same one.
+#[derive(Clone)]
+pub struct SimulatedPlatform {
+    runtime: Arc<dyn Runtime>,
+    machine: Arc<Mutex<Machine>>,
+}
+
+impl fmt::Debug for SimulatedPlatform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.machine.lock().fmt(f)
+    }
+}
+
+impl SimulatedPlatform {
+    /// An empty machine.
+    pub fn new(runtime: Arc<dyn Runtime>) -> Self {
+        Self { runtime, machine: Arc::default() }
+    }
+
+    /// From now on `faults` decides what becomes of each call.
+    pub fn breaks(&self, faults: impl Fn(&Call) -> Option<Fault> + Send + Sync + 'static) {
+        self.machine.lock().faults = Some(Arc::new(faults));
+    }
+
+    /// From now on all calls do what they should.
+    pub fn heals(&self) {
+        self.machine.lock().faults = None;
+    }
+
+    /// From now on a service takes this long from its start until it is healthy.
+    pub fn takes(&self, service: Service, time: Duration) {
+        self.machine.lock().takes.insert(service, time);
+    }
+
+    /// Something of somebody else's stands under this name. A deployment may put its own in its place when it
+    /// is `replaceable`.
+    pub fn strange(&self, thing: Thing, content: &str, replaceable: bool) {
+        self.machine.lock().put_strange(thing, content, replaceable);
+    }
+
+    /// Something is of this instance that no run made.
+    pub fn stray(&self, instance: &Instance, thing: Thing) {
+        self.machine.lock().put(instance, &thing, true);
+    }
+
+    /// The container of a service ends by itself.
+    pub fn dies(&self, instance: &Instance, service: Service) {
+        self.machine.lock().running.remove(&(instance.clone(), service));
+    }
+
+    /// All calls so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.machine.lock().calls.clone()
+    }
+
+    /// Everything an instance has here, what is shared included, whole or in part.
+    pub fn left(&self, instance: &Instance) -> Vec<Thing> {
+        self.machine.lock().of(instance)
+    }
+
+    /// What stands under a name and is nobody's of ours.
+    pub fn stranger(&self, thing: &Thing) -> Option<String> {
+        self.machine.lock().stranger(thing)
+    }
+
+    /// Whether every service of an instance is healthy, and everything of it whole.
+    pub fn is_healthy(&self, instance: &Instance) -> bool {
+        let now = self.runtime.now();
+        let machine = self.machine.lock();
+        Service::of(instance).into_iter().all(|service| machine.is_healthy(now, instance, service))
+            && machine.is_whole(instance)
+    }
+
+    /// Which services of an instance run.
+    pub fn running(&self, instance: &Instance) -> Vec<Service> {
+        self.machine.lock().running.keys().filter(|(of, _)| of == instance).map(|(_, s)| *s).collect()
+    }
+
+    /// What was done that must not be.
+    pub fn broken_rules(&self) -> Vec<String> {
+        self.machine.lock().broken_rules.clone()
+    }
+
+    /// One call: takes its time, fails as told, takes effect half way.
+    async fn call<T>(
+        &self,
+        site: &Site,
+        kind: CallKind,
+        subject: impl ToString,
+        effect: impl FnOnce(&mut Machine, bool) -> Done<T>,
+    ) -> Done<T> {
+        let fault = self.machine.lock().called(&site.instance, kind, subject.to_string());
+        self.runtime.sleep(LATENCY / 2).await;
+        let done = match fault {
+            None => effect(&mut self.machine.lock(), true),
+            Some(Fault::Fails(failure)) => Err(failure),
+            Some(Fault::LosesTheAnswer(failure)) => {
+                effect(&mut self.machine.lock(), true)?;
+                Err(failure)
+            }
+            Some(Fault::Halfway(failure)) => {
+                effect(&mut self.machine.lock(), false)?;
+                Err(failure)
+            }
+            Some(Fault::Slow(by)) => {
+                self.runtime.sleep(by).await;
+                effect(&mut self.machine.lock(), true)
+            }
+            Some(Fault::Hangs) => std::future::pending().await,
+        };
+        self.runtime.sleep(LATENCY / 2).await;
+        done
+    }
+}
+
+#[async_trait]
+impl Platform for SimulatedPlatform {
+    async fn steps(&self, site: &Site, phase: Phase) -> Done<Vec<Step>> {
+        self.call(site, CallKind::Steps, phase, |_, _| Ok(plan::steps(site, phase))).await
+    }
+
+    fn parts(&self, site: &Site, service: Service) -> Vec<Thing> {
+        plan::parts(site, service)
+    }
+
+    async fn find(&self, site: &Site, thing: &Thing) -> Done<Found> {
+        self.call(site, CallKind::Find, &thing.name, |machine, _| Ok(machine.find(thing))).await
+    }
+
+    async fn make(&self, site: &Site, resource: &Resource) -> Done {
+        let thing = Thing::from(resource);
+        // In part first: a call that is dropped leaves that.
+        let machine = Arc::clone(&self.machine);
+        let begun = thing.clone();
+        let instance = site.instance.clone();
+        self.call(site, CallKind::Make, &thing.name, move |machine, _| {
+            machine.may_touch(&begun)?;
+            machine.put(&instance, &begun, false);
+            Ok(())
+        })
+        .await?;
+        machine.lock().put(&site.instance, &thing, true);
+        self.runtime.sleep(LATENCY / 2).await;
+        Ok(())
+    }
+
+    async fn unmake(&self, site: &Site, resource: &Resource) -> Done {
+        let thing = Thing::from(resource);
+        self.call(site, CallKind::Unmake, &thing.name, |machine, whole| {
+            if machine.stranger(&thing).is_none() {
+                machine.take(&site.instance, &thing, resource.before.as_deref(), whole);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn check(&self, site: &Site, _: Phase, what: &str) -> Done {
+        let now = self.runtime.now();
+        self.call(site, CallKind::Check, what, |machine, _| machine.check(now, &site.instance, what)).await
+    }
+
+    async fn start(&self, site: &Site, service: Service) -> Done {
+        let now = self.runtime.now();
+        self.call(site, CallKind::Start, service, |machine, _| machine.start(now, &site.instance, service)).await
+    }
+
+    async fn stop(&self, site: &Site, service: Service) -> Done {
+        self.call(site, CallKind::Stop, service, |machine, _| {
+            machine.running.remove(&(site.instance.clone(), service));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn rung(&self, site: &Site, service: Service, rung: Rung) -> Done<Holding> {
+        let runtime = Arc::clone(&self.runtime);
+        self.call(site, CallKind::Rung, service, |machine, _| {
+            machine.rung(runtime.now(), &site.instance, service, rung)
+        })
+        .await
+    }
+
+    async fn log_tail(&self, site: &Site, service: Service, count: usize) -> Done<Vec<String>> {
+        let line = format!("{service} waits");
+        self.call(site, CallKind::LogTail, service, |_, _| Ok(vec![line; count.min(1)])).await
+    }
+
+    async fn remedy(&self, site: &Site, remedy: Remedy, subject: &Subject) -> Done {
+        let now = self.runtime.now();
+        self.call(site, CallKind::Remedy, subject, |machine, _| match (remedy, subject) {
+            (Remedy::RestartContainer, Subject::Service(service)) => {
+                machine.running.remove(&(site.instance.clone(), *service));
+                machine.start(now, &site.instance, *service)
+            }
+            (Remedy::RemoveStaleContainer, Subject::Thing(thing)) if thing.kind == ResourceKind::Container => {
+                machine.take(&site.instance, thing, None, true);
+                Ok(())
+            }
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    async fn existing(&self, site: &Site) -> Done<Vec<Thing>> {
+        self.call(site, CallKind::Existing, "", |machine, _| {
+            let mut things = machine.of(&site.instance);
+            things.retain(|thing| thing.kind != ResourceKind::Network);
+            Ok(things)
+        })
+        .await
+    }
+}
+
+/// A failure as a test wants one.
+pub fn failure(code: ErrorCode) -> Failure {
+    Failure::new(code, "as told")
+}
