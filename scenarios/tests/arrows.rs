@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 /// Which crates of this workspace each crate may depend on, in any way but for its own tests.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("dive-runtime", &[]),
     ("dive-resilience", &[]),
     ("dive-authz", &[]),
     ("dive-node", &["dive-runtime", "dive-resilience", "dive-authz"]),
     ("dive-kas", &["dive-runtime", "dive-resilience", "dive-authz", "dive-node"]),
     ("dive-orchestrator", &["dive-runtime"]),
+    ("dive", &["dive-runtime", "dive-authz", "dive-node", "dive-orchestrator"]),
     ("harness-core", &[]),
     ("harness-sim", &["harness-core"]),
     ("harness-proxy", &[]),

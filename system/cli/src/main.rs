@@ -1,0 +1,7 @@
+//! The `dive` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dive_cli::main()
+}

@@ -1,0 +1,123 @@
+//! `dive orch-db`: the orchestration database itself.
+
+use dive_orchestrator::store::SqlStore;
+use dive_orchestrator::{BreakerRow, BreakerState, DeploymentState, Instance, Operation, Store as _};
+use serde_json::json;
+
+use crate::args::{OrchDb, instance};
+use crate::complaint::Complaint;
+use crate::exit::Exit;
+use crate::moment::moment;
+use crate::out::{self, out, table};
+use crate::place::{Place, myself};
+
+pub(crate) async fn obey(place: &Place, verb: OrchDb) -> Result<Exit, Complaint> {
+    match verb {
+        OrchDb::Migrate => migrate(&place.store()?).await,
+        OrchDb::Status(output) => states(place, output.json).await,
+        OrchDb::History { instance: named, output } => history(place, &instance(&named)?, output.json).await,
+        OrchDb::Breakers { reset: Some(operation), .. } => reset(&place.store()?, operation).await,
+        OrchDb::Breakers { reset: None, output } => breakers(place, output.json).await,
+    }
+}
+
+async fn migrate(store: &SqlStore) -> Result<Exit, Complaint> {
+    store.migrate().await?;
+    out!("the schema is this program's")?;
+    Ok(Exit::Done)
+}
+
+async fn states(place: &Place, json: bool) -> Result<Exit, Complaint> {
+    let mut states: Vec<(Instance, DeploymentState)> = Vec::new();
+    if let Some(store) = place.store_if_any()? {
+        for instance in store.instances().await? {
+            let state = store.state(&instance).await?;
+            states.push((instance, state));
+        }
+    }
+    if json {
+        let states: Vec<_> =
+            states.iter().map(|(instance, state)| json!({"instance": instance, "state": state})).collect();
+        out::json(&states)?;
+    } else {
+        let rows: Vec<_> = states.iter().map(|(of, state)| vec![of.to_string(), state.to_string()]).collect();
+        out::text(format_args!("{}", table(&rows)))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn history(place: &Place, instance: &Instance, json: bool) -> Result<Exit, Complaint> {
+    let Some(store) = place.store_if_any()? else { return nothing(instance, json) };
+    let changes = store.history(instance).await?;
+    let (runs, errors) = (store.phase_runs(instance).await?, store.errors(instance).await?);
+    if changes.is_empty() {
+        return nothing(instance, json);
+    }
+    if json {
+        out::json(&json!({"instance": instance, "states": changes, "phases": runs, "errors": errors}))?;
+        return Ok(Exit::Done);
+    }
+    let states = changes.iter().map(|change| {
+        vec![
+            moment(change.at),
+            change.token.to_string(),
+            format!("{} → {}", change.from, change.to),
+            change.why.clone(),
+        ]
+    });
+    out::text(format_args!("{}", table(&states.collect::<Vec<_>>())))?;
+    let phases = runs.iter().map(|run| {
+        let end = match (&run.ended, &run.failure) {
+            (None, _) => "did not end".to_owned(),
+            (Some(ended), None) => {
+                format!("finished in {}", crate::moment::span(ended.saturating_since(run.began)))
+            }
+            (Some(_), Some(failure)) => format!("failed with {}: {}", failure.code, failure.message),
+        };
+        vec![moment(run.began), run.phase.to_string(), end]
+    });
+    out::text(format_args!("{}", table(&phases.collect::<Vec<_>>())))?;
+    let met = errors.iter().map(|error| {
+        let recovered = if error.recovered { "recovered" } else { "not recovered" };
+        vec![format!("error {}", error.code), recovered.to_owned(), error.message.clone()]
+    });
+    out::text(format_args!("{}", table(&met.collect::<Vec<_>>())))?;
+    Ok(Exit::Done)
+}
+
+fn nothing(instance: &Instance, json: bool) -> Result<Exit, Complaint> {
+    if json {
+        out::json(&json!({"instance": instance, "states": [], "phases": [], "errors": []}))?;
+    } else {
+        out!("{instance} was never deployed")?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn reset(store: &SqlStore, operation: Operation) -> Result<Exit, Complaint> {
+    store.reset_breaker(operation).await?;
+    store.audit(&myself(), &format!("orch-db breakers --reset {operation}")).await?;
+    out!("{operation} is closed")?;
+    Ok(Exit::Done)
+}
+
+async fn breakers(place: &Place, json: bool) -> Result<Exit, Complaint> {
+    let rows = match place.store_if_any()? {
+        Some(store) => store.breakers().await?,
+        None => Operation::ALL.map(BreakerRow::new).to_vec(),
+    };
+    if json {
+        out::json(&rows)?;
+    } else {
+        let cells = |row: &BreakerRow| {
+            let state = match row.state {
+                BreakerState::Closed => "closed".to_owned(),
+                state => format!("{state:?}").to_lowercase(),
+            };
+            vec![row.operation.to_string(), state, format!("{} failures", row.failures)]
+        };
+        out::text(format_args!("{}", table(&rows.iter().map(cells).collect::<Vec<_>>())))?;
+    }
+    let closed = rows.iter().all(|row| row.state == BreakerState::Closed);
+    Ok(if closed { Exit::Done } else { Exit::NotWell })
+}

@@ -1,0 +1,140 @@
+//! What is not, what may not be, what can't be reached: its code, one line what happened, one line what to do,
+//! and nothing changed.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+
+use dive_orchestrator::{Instance, Phase};
+use sqlx::Connection as _;
+
+use crate::bench::{Bench, deploy};
+use crate::reading::assert_told;
+
+#[test]
+fn words_that_are_no_command_are_told_with_the_usage() {
+    let bench = Bench::new();
+    for arguments in [&["deploy"][..], &["hub", "explode"], &["orch-db", "breakers", "--reset", "opal"]] {
+        let ended = bench.run(arguments);
+        assert_eq!((ended.code, ended.out.as_str()), (64, ""), "{arguments:?}");
+        assert!(ended.err.contains("--help"), "{}", ended.err);
+    }
+    assert_eq!(bench.everything(), []);
+}
+
+#[test]
+fn a_code_that_is_none_is_refused() {
+    let bench = Bench::new();
+    assert_told!(bench.run(&["spoke", "status", "--instance", "f_r"]));
+    assert_told!(bench.run(&["orch-db", "history", "../x"]));
+    assert_eq!(bench.everything(), []);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_schema_is_left_alone() {
+    let bench = Bench::new();
+    drop(bench.migrated().await);
+    let url = format!("sqlite://{}", bench.database().display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("insert into schema_versions (version) values (99)").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let before = bench.everything();
+    assert_told!(bench.run(&["status"]));
+    assert_eq!(bench.run(&["orch-db", "migrate"]).code, 13);
+    assert_eq!(bench.everything(), before);
+}
+
+#[tokio::test]
+async fn a_database_file_that_may_only_be_read_is_left_alone() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Verification).await;
+    drop(store);
+    fs::set_permissions(bench.database(), fs::Permissions::from_mode(0o444)).unwrap();
+    for folder in [bench.path(), &bench.home()] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();
+    }
+    let mut command = bench.command(&["orch-db", "breakers", "--reset", "keycloak"]);
+    if nix::unistd::geteuid().is_root() {
+        // Nothing is read-only for root.
+        command.uid(65_534).gid(65_534);
+    }
+    let ended = bench.ended(command);
+    for folder in [bench.path(), &bench.home()] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    assert_told!(ended);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_alone() {
+    let bench = Bench::new();
+    let file = bench.path().join("notes.txt");
+    fs::write(&file, "not a database, but long enough to be one for all that its size says ".repeat(20))
+        .unwrap();
+    let before = fs::read(&file).unwrap();
+    assert_told!(bench.run(&["orch-db", "migrate", "--database", "notes.txt"]));
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+/// A PostgreSQL that lets nobody in, as far as a client can tell.
+fn refusing_postgres() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            loop {
+                let mut length = [0; 4];
+                if stream.read_exact(&mut length).is_err() {
+                    break;
+                }
+                let mut message = vec![0; u32::from_be_bytes(length) as usize - 4];
+                stream.read_exact(&mut message).unwrap();
+                // Of the two messages without a type the shorter one asks for TLS.
+                if message.len() == 4 {
+                    stream.write_all(b"N").unwrap();
+                    continue;
+                }
+                let fields = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"dive\"\0\0";
+                let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+                stream.write_all(&[b"E", &length[..], fields].concat()).unwrap();
+                break;
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_wrong_password_is_told_and_not_repeated() {
+    let bench = Bench::new();
+    let url = format!("postgres://dive:hunter2@127.0.0.1:{}/orchestration", refusing_postgres());
+    let ended = bench.run_with("DIVE_DATABASE", &url, &["status"]);
+    assert_told!(ended);
+    assert!(!ended.err.contains("hunter2"));
+    assert_eq!(bench.everything(), []);
+}
+
+#[test]
+fn a_database_that_is_away_or_of_no_known_kind_is_told() {
+    let bench = Bench::new();
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("postgres://dive:hunter2@{gone}/orchestration");
+    let ended = bench.run_with("DIVE_DATABASE", url, &["status"]);
+    assert_eq!(ended.code, 13, "{}", ended.err);
+    assert!(ended.err.starts_with("error 1406: ") && !ended.err.contains("hunter2"), "{}", ended.err);
+    assert_told!(bench.run(&["status", "--database", "mysql://u:hunter2@h/d"]));
+    assert_told!(bench.run(&["status", "--database", ""]));
+    assert_eq!(bench.everything(), []);
+}
+
+#[test]
+fn the_help_never_shows_the_database_of_the_environment() {
+    let bench = Bench::new();
+    let ended = bench.run_with("DIVE_DATABASE", "postgres://dive:hunter2@h/d", &["status", "--help"]);
+    assert_eq!(ended.code, 0);
+    assert!(ended.out.contains("DIVE_DATABASE") && !ended.out.contains("hunter2"), "{}", ended.out);
+}
