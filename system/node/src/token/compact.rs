@@ -1,11 +1,11 @@
 //! A token's three parts (RFC 7515, compact serialization), read strictly and believed in nothing.
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde_json::Value;
 
 use super::TokenError;
 use super::json::Object;
+use super::verifying_key::VerifyingKey;
 
 /// The longest key id and issuer that are looked up.
 const LONGEST_NAME: usize = 512;
@@ -42,8 +42,9 @@ impl<'a> Compact<'a> {
     }
 
     /// Whether the holder of `key` signed it.
-    pub(super) fn is_signed_with(&self, key: &DecodingKey) -> bool {
-        crypto::verify(self.signature, self.signed.as_bytes(), key, Algorithm::RS256).unwrap_or(false)
+    pub(super) fn is_signed_with(&self, key: &VerifyingKey) -> bool {
+        let signature = Base64UrlUnpadded::decode_vec(self.signature);
+        signature.is_ok_and(|signature| key.verifies(self.signed.as_bytes(), &signature))
     }
 }
 

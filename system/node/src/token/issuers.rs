@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dive_runtime::{Monotonic, Runtime};
-use jsonwebtoken::DecodingKey;
 use parking_lot::Mutex;
 
 use super::TokenError;
 use super::flights::Flights;
 use super::keys::Keys;
+use super::verifying_key::VerifyingKey;
 use crate::ports::{IdentityProvider, IssuerRegistry, StoreError, TrustedIssuer};
 use crate::settings::TokenSettings;
 
@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// A key that may vouch for tokens.
 pub(super) struct Voucher {
-    pub(super) key: Arc<DecodingKey>,
+    pub(super) key: Arc<VerifyingKey>,
     pub(super) entry: Arc<TrustedIssuer>,
     /// Until when entry and key need not be read again.
     pub(super) until: Monotonic,

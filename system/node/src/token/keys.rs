@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse, RSAKeyParameters};
+
+use super::verifying_key::VerifyingKey;
 
 /// A smaller modulus can be factored; a greater one takes too long to verify with.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 2048 / 8..=8192 / 8;
@@ -14,19 +15,19 @@ const MOST: usize = 64;
 
 /// The keys that may vouch for an RS256 token, by id.
 #[derive(Clone, Default)]
-pub(super) struct Keys(BTreeMap<String, (Jwk, Arc<DecodingKey>)>);
+pub(super) struct Keys(BTreeMap<String, (Jwk, Arc<VerifyingKey>)>);
 
 impl Keys {
     /// The usable ones of `published`. An id that stands for two keys stands for none. A key that was there
     /// `before` stays the same value.
     pub(super) fn usable(published: &JwkSet, before: &Self) -> Self {
-        let mut by_id: BTreeMap<String, Option<(Jwk, Arc<DecodingKey>)>> = BTreeMap::new();
-        for jwk in published.keys.iter().take(MOST).filter(|jwk| may_vouch(jwk)) {
-            let Some(kid) = jwk.common.key_id.clone() else { continue };
+        let mut by_id: BTreeMap<String, Option<(Jwk, Arc<VerifyingKey>)>> = BTreeMap::new();
+        for jwk in published.keys.iter().take(MOST) {
+            let (Some(rsa), Some(kid)) = (may_vouch(jwk), jwk.common.key_id.clone()) else { continue };
             let same = before.0.get(&kid).filter(|(known, _)| known == jwk);
             let key = match same {
                 Some((_, key)) => Some(Arc::clone(key)),
-                None => DecodingKey::from_jwk(jwk).ok().map(Arc::new),
+                None => VerifyingKey::from_jwk(rsa).map(Arc::new),
             };
             let key = key.map(|key| (jwk.clone(), key));
             by_id
@@ -41,19 +42,20 @@ impl Keys {
         Self(by_id.into_iter().filter_map(|(kid, key)| Some((kid, key?))).collect())
     }
 
-    pub(super) fn get(&self, kid: &str) -> Option<&Arc<DecodingKey>> {
+    pub(super) fn get(&self, kid: &str) -> Option<&Arc<VerifyingKey>> {
         self.0.get(kid).map(|(_, key)| key)
     }
 }
 
-fn may_vouch(jwk: &Jwk) -> bool {
-    let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { return false };
+/// The numbers of a key that is of the right kind, made for this, and of bearable size.
+fn may_vouch(jwk: &Jwk) -> Option<&RSAKeyParameters> {
+    let AlgorithmParameters::RSA(rsa) = &jwk.algorithm else { return None };
     let for_signing =
         jwk.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
     let for_rs256 = jwk.common.key_algorithm.is_none_or(|algorithm| algorithm == KeyAlgorithm::RS256);
     // Base64 carries six bits a character.
     let modulus = rsa.n.trim_end_matches('=').len() * 6 / 8;
-    for_signing && for_rs256 && MODULUS_BYTES.contains(&modulus)
+    (for_signing && for_rs256 && MODULUS_BYTES.contains(&modulus)).then_some(rsa)
 }
 
 #[cfg(test)]

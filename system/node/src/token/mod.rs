@@ -19,6 +19,7 @@ mod issuers;
 mod json;
 mod keys;
 mod verified;
+mod verifying_key;
 
 #[cfg(test)]
 mod attacks;
@@ -29,13 +30,13 @@ use std::sync::Arc;
 
 use dive_authz::{Acr, Subject};
 use dive_runtime::{Monotonic, Runtime};
-use jsonwebtoken::DecodingKey;
 use parking_lot::Mutex;
 
 pub use claim_map::{Attribute, ClaimMap, ClaimMapError};
 use compact::Compact;
 use issuers::{Issuers, Voucher};
 use verified::VerifiedTokens;
+use verifying_key::VerifyingKey;
 
 use crate::clock::epoch_seconds;
 use crate::events::Events;
@@ -62,7 +63,7 @@ pub(crate) struct VerifiedToken {
 /// Who stands for a token.
 struct Vouched {
     kid: String,
-    key: Arc<DecodingKey>,
+    key: Arc<VerifyingKey>,
     entry: Arc<TrustedIssuer>,
     /// Until when entry and key are fresh.
     until: Mutex<Monotonic>,
