@@ -23,7 +23,7 @@
 //! | [`reaper`], [`deathwatch`], [`procfs`] | nothing outlives its owner, however it ends |
 //! | [`leftovers`] | what is left should the reaper have met its end too |
 //! | [`undo`] | how another process undoes a fault |
-//! | [`clock`], [`heartbeat`] | system time; whether the machine kept going |
+//! | [`clock`], [`heartbeat`], `pressure` | system time; whether the machine kept going, or had too much to do |
 //!
 //! The executable that makes a [`LocalWorld`] must lead a subcommand of its own to [`reaper::main`] and
 //! name it in [`LocalConfig::reaper`]; the services may be further subcommands of it.
@@ -41,6 +41,7 @@ pub mod leftovers;
 pub mod lines;
 pub mod listener;
 pub mod ports;
+mod pressure;
 pub mod process;
 pub mod procfs;
 pub mod reaper;

@@ -133,7 +133,10 @@ fn happening(event: &Event) -> Option<(bool, Happening)> {
         }
         What::Stall => (
             "stall",
-            format!("the harness did not run for {}", words::duration(event.at.width())),
+            format!(
+                "the machine stood still or had too much to do for {}",
+                words::duration(event.at.width())
+            ),
             Tone::Warn,
         ),
         What::Note { text } => ("note", text.clone(), Tone::Plain),

@@ -178,9 +178,9 @@ async fn stood_still() {
     std::thread::sleep(Duration::from_millis(300));
     signal(&heart, Signal::SIGCONT);
     let stood = now() - began;
-    // A busy machine stalls by itself now and then: the one that was made is the longest.
-    let noticed = lines.map(|line| line.unwrap().parse::<u64>().unwrap()).find(|ms| *ms >= 250).unwrap();
-    assert!(u128::from(noticed) <= stood.as_millis() + 100, "{noticed} ms of {stood:?}");
+    // A busy machine stalls by itself now and then, for shorter and for longer.
+    let made = 250..=stood.as_millis() + 100;
+    assert!(lines.map(|line| line.unwrap().parse().unwrap()).any(|ms: u128| made.contains(&ms)), "{made:?}");
     heart.kill().unwrap();
     heart.wait().unwrap();
 }
