@@ -84,7 +84,12 @@ fn cycle<T: Ord + Clone>(
 
 /// The levels of an instance's services.
 pub fn of_instance(instance: &Instance) -> Vec<Vec<Service>> {
-    let services = Service::of(instance).into_iter().collect();
+    of_services(&Service::of(instance))
+}
+
+/// The levels of these services, with which is all that they need.
+pub fn of_services(services: &[Service]) -> Vec<Vec<Service>> {
+    let services = services.iter().copied().collect();
     levels(&services, |service| service.needs().to_vec()).expect("the table of services has an order")
 }
 

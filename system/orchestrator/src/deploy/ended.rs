@@ -36,7 +36,9 @@ impl Report {
         let help = failure.code.next_step();
         Some(match self.ending {
             Ending::Kept { .. } => {
-                format!("{help}; what was made is kept: `--resume` goes on, `dive orch-db rollback` undoes it")
+                format!(
+                    "{help}; what was made is kept: `--resume` goes on, `dive orch-db rollback` undoes it"
+                )
             }
             Ending::Undone { .. } => format!("{help}; what was made is removed: deploy again"),
             _ => help.to_owned(),

@@ -51,7 +51,10 @@ pub struct Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("holder", &self.holder).field("order", &self.order).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("holder", &self.holder)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
     }
 }
 

@@ -87,7 +87,8 @@ impl<'a> Work<'a> {
         let mut failure: Option<Failure> = None;
         let mut has_begun = false;
         while let Some(next) = run.next().cloned() {
-            let may_stop = matches!(next, Move::Perform(_) | Move::Retract(_) | Move::Undo { .. }) || !has_begun;
+            let may_stop =
+                matches!(next, Move::Perform(_) | Move::Retract(_) | Move::Undo { .. }) || !has_begun;
             if may_stop && self.stop.is_cancelled() {
                 return Err(self.stopped(has_begun.then_some(state), None).await?);
             }

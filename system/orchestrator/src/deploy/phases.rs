@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::moves::{Trouble, Work};
 use super::{Action, Event, Failure, Found, Step, Subject, Thing};
 use crate::preflight::{HubGate, hub_gate};
-use crate::{ErrorCode, Instance, Operation, Phase, ResourceKind, Service, levels};
+use crate::{ErrorCode, Instance, Operation, Phase, ResourceKind, levels};
 
 /// How often a spoke looks for its hub.
 const HUB_POLL: Duration = Duration::from_secs(2);
@@ -73,7 +73,12 @@ impl Work<'_> {
     }
 
     /// Makes a thing, by its operation's breaker and row.
-    pub(super) async fn make(&self, operation: Operation, phase: Phase, thing: &Thing) -> Result<(), Trouble> {
+    pub(super) async fn make(
+        &self,
+        operation: Operation,
+        phase: Phase,
+        thing: &Thing,
+    ) -> Result<(), Trouble> {
         let (work, made) = (*self, thing.clone());
         let done = self
             .attempt(operation, &Subject::Thing(thing.clone()), move |_| {
@@ -109,7 +114,7 @@ impl Work<'_> {
 
     /// Nobody else has anything under this instance's names.
     async fn no_strangers(&self) -> Result<(), Trouble> {
-        let services = Service::of(&self.site.instance);
+        let services = self.engine.platform.services(self.site);
         let parts = services.into_iter().flat_map(|service| self.engine.platform.parts(self.site, service));
         for thing in parts {
             let (work, subject) = (*self, Subject::Thing(thing.clone()));
@@ -160,9 +165,9 @@ impl Work<'_> {
                 let existing = work.look(work.engine.platform.existing(work.site)).await?;
                 let containers = existing.into_iter().filter(|thing| thing.kind == ResourceKind::Container);
                 let found: BTreeSet<_> = containers.map(|thing| thing.name).collect();
-                let instance = &work.site.instance;
+                let services = work.engine.platform.services(work.site).into_iter();
                 let expected: BTreeSet<_> =
-                    Service::of(instance).into_iter().map(|service| service.container(instance)).collect();
+                    services.map(|service| service.container(&work.site.instance)).collect();
                 if found == expected {
                     return Ok(());
                 }
@@ -173,7 +178,7 @@ impl Work<'_> {
             })
         };
         self.attempt(Operation::Verification, &subject, compare).await?;
-        for service in Service::of(&self.site.instance) {
+        for service in self.engine.platform.services(self.site) {
             self.still_healthy(service).await?;
         }
         Ok(())

@@ -178,6 +178,11 @@ pub trait Platform: Send + Sync {
     ///   compares the containers there are with those there must be.
     async fn steps(&self, site: &Site, phase: Phase) -> Done<Vec<Step>>;
 
+    /// The services of a site. What each needs is among them.
+    fn services(&self, site: &Site) -> Vec<Service> {
+        Service::of(&site.instance)
+    }
+
     /// What a service consists of, in the order it is made: its volumes, then its container, which is named
     /// [`Service::container`].
     fn parts(&self, site: &Site, service: Service) -> Vec<Thing>;

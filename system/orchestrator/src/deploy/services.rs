@@ -34,7 +34,7 @@ struct Climbed {
 impl Work<'_> {
     /// Brings up all services.
     pub(super) async fn bring_up(&self) -> Result<(), Trouble> {
-        let mut levels = levels::of_instance(&self.site.instance);
+        let mut levels = levels::of_services(&self.engine.platform.services(self.site));
         if self.engine.order == Order::Serial {
             levels = levels.concat().into_iter().map(|service| vec![service]).collect();
         }
@@ -50,9 +50,10 @@ impl Work<'_> {
                     let level = levels.iter().position(|level| level.contains(&due[0])).unwrap_or_default();
                     self.tell(&Event::Level { level, services: due.clone() });
                     started.extend(due.iter().copied());
-                    under_way.extend(due.into_iter().map(|service| async move {
-                        (service, work.service_up(service).await)
-                    }));
+                    under_way.extend(
+                        due.into_iter()
+                            .map(|service| async move { (service, work.service_up(service).await) }),
+                    );
                     continue;
                 }
                 Next::Done => return Ok(()),
@@ -60,7 +61,11 @@ impl Work<'_> {
                 Next::Stop(_) => halt.cancel(),
             }
             let Some((service, ended)) = under_way.next().await else {
-                return Err(if self.stop.is_cancelled() { self.cancelled() } else { did_not_come_up(failures) });
+                return Err(if self.stop.is_cancelled() {
+                    self.cancelled()
+                } else {
+                    did_not_come_up(failures)
+                });
             };
             match ended {
                 Ok(()) => {

@@ -102,7 +102,10 @@ impl Engine {
             state,
             since: newest.map(|change| change.at),
             why: newest.map(|change| change.why.clone()).unwrap_or_default(),
-            phase: runs.last().filter(|run| run.ended.is_none() && state.needs_a_holder()).map(|run| run.phase),
+            phase: runs
+                .last()
+                .filter(|run| run.ended.is_none() && state.needs_a_holder())
+                .map(|run| run.phase),
             holder,
             services,
             instance,
@@ -110,7 +113,7 @@ impl Engine {
     }
 
     async fn services_of(&self, site: &Site) -> Vec<ServiceStatus> {
-        let services = Service::of(&site.instance);
+        let services = self.platform.services(site);
         join_all(services.into_iter().map(|service| self.service_status(site, service))).await
     }
 

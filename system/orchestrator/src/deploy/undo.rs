@@ -6,9 +6,7 @@ use super::moves::{Trouble, Work};
 use super::{Event, Failure, Interrupted, Report, Subject, Thing};
 use crate::checkpoint::undo_plan;
 use crate::pipeline::{Ending, Facts};
-use crate::{
-    DeploymentState, ErrorCode, Intent, Operation, Phase, ResourceKind, Service, levels,
-};
+use crate::{DeploymentState, ErrorCode, Intent, Operation, Phase, ResourceKind, Service, levels};
 
 /// Against what a kind of thing is undone.
 const fn operation(kind: ResourceKind) -> Operation {
@@ -88,12 +86,14 @@ impl Work<'_> {
         }
         let onward: Vec<_> = Phase::Deployment.onward().collect();
         self.engine.store.retract(&self.holding.lease, &onward).await?;
-        for level in levels::of_instance(&self.site.instance).iter().rev() {
+        for level in levels::of_services(&self.engine.platform.services(self.site)).iter().rev() {
             let stopped = join_all(level.iter().map(|service| self.stop_one(*service))).await;
             for ended in stopped {
                 match ended {
                     Ok(()) => {}
-                    Err(Trouble::Failed(failure)) => return Ok(self.report(Ending::UndoFailed, Some(failure))),
+                    Err(Trouble::Failed(failure)) => {
+                        return Ok(self.report(Ending::UndoFailed, Some(failure)));
+                    }
                     Err(Trouble::Interrupted(interrupted)) => return Err(interrupted),
                 }
             }

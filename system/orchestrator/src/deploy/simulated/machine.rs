@@ -118,7 +118,8 @@ impl Machine {
     }
 
     pub(super) fn of(&self, instance: &Instance) -> Vec<Thing> {
-        let ours = |standing: &Standing| matches!(standing, Standing::Ours { by, .. } if by.contains(instance));
+        let ours =
+            |standing: &Standing| matches!(standing, Standing::Ours { by, .. } if by.contains(instance));
         self.things.iter().filter(|(_, standing)| ours(standing)).map(|(thing, _)| thing.clone()).collect()
     }
 
@@ -148,7 +149,13 @@ impl Machine {
         started.is_some_and(|started| now.saturating_since(*started) >= takes)
     }
 
-    pub(super) fn rung(&self, now: Monotonic, instance: &Instance, service: Service, rung: Rung) -> Done<Holding> {
+    pub(super) fn rung(
+        &self,
+        now: Monotonic,
+        instance: &Instance,
+        service: Service,
+        rung: Rung,
+    ) -> Done<Holding> {
         let runs = self.running.contains_key(&(instance.clone(), service));
         let holds = if rung == Rung::Exists { runs } else { self.is_healthy(now, instance, service) };
         Ok(if holds { Holding::Yes } else { Holding::NotYet("it starts".to_owned()) })

@@ -246,7 +246,8 @@ impl Platform for SimulatedPlatform {
 
     async fn start(&self, site: &Site, service: Service) -> Done {
         let now = self.runtime.now();
-        self.call(site, CallKind::Start, service, |machine, _| machine.start(now, &site.instance, service)).await
+        self.call(site, CallKind::Start, service, |machine, _| machine.start(now, &site.instance, service))
+            .await
     }
 
     async fn stop(&self, site: &Site, service: Service) -> Done {
@@ -277,7 +278,9 @@ impl Platform for SimulatedPlatform {
                 machine.running.remove(&(site.instance.clone(), *service));
                 machine.start(now, &site.instance, *service)
             }
-            (Remedy::RemoveStaleContainer, Subject::Thing(thing)) if thing.kind == ResourceKind::Container => {
+            (Remedy::RemoveStaleContainer, Subject::Thing(thing))
+                if thing.kind == ResourceKind::Container =>
+            {
                 machine.take(&site.instance, thing, None, true);
                 Ok(())
             }
