@@ -127,6 +127,9 @@ pub enum Fault {
     OneWay(OneWay),
     /// The called side is replaced by an imposter with this one answer for everything.
     WrongAnswer(WrongAnswer),
+    /// TLS over the edge ends at an interceptor, whose certificate is of an authority that nobody was told to
+    /// trust. It passes on what it hears.
+    ForeignCertificate(Edge),
     /// The wall clock of a service is off by so much. Its monotonic clock is not.
     ClockStep(ClockStep),
     /// Another fault, in effect for `down`, healed for `up`, again and again.
@@ -254,9 +257,11 @@ impl Fault {
         match self {
             Self::Stop(service) | Self::Kill(service) | Self::Pause(service) => Target::Service(service),
             Self::ClockStep(step) => Target::Service(&step.service),
-            Self::Refuse(edge) | Self::BlackHole(edge) | Self::Stall(edge) | Self::Reset(edge) => {
-                Target::Edge(edge)
-            }
+            Self::Refuse(edge)
+            | Self::BlackHole(edge)
+            | Self::Stall(edge)
+            | Self::Reset(edge)
+            | Self::ForeignCertificate(edge) => Target::Edge(edge),
             Self::Latency(Latency { edge, .. })
             | Self::Bandwidth(Bandwidth { edge, .. })
             | Self::Slice(Slice { edge, .. })
@@ -311,6 +316,7 @@ impl fmt::Display for Fault {
                 }
             ),
             Self::WrongAnswer(w) => write!(f, "{} answers {} {:?}", w.edge, w.status, w.body),
+            Self::ForeignCertificate(edge) => write!(f, "{edge} under a foreign certificate"),
             Self::ClockStep(c) => write!(f, "{} clock {}{}", c.service, if c.back { "−" } else { "+" }, c.by),
             Self::Flap(flap) => write!(f, "{} for {}, not for {}, …", flap.fault, flap.down, flap.up),
         }

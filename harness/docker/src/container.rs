@@ -7,7 +7,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bollard::models::PortBinding;
-use harness_local::Canary;
 use serde::{Deserialize, Serialize};
 use testcontainers::core::{Host, IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
@@ -209,16 +208,16 @@ fn request(
 /// takes itself to be in a container, and nothing is published there.
 fn wait_for(sign: &Ready) -> WaitFor {
     match sign {
-        Ready::Running | Ready::Http { .. } => WaitFor::Nothing,
+        Ready::Running | Ready::Http { .. } | Ready::Https { .. } => WaitFor::Nothing,
         Ready::Log(text) => WaitFor::message_on_either_std(text),
     }
 }
 
 /// Returns when the sign of health is there, if it is one that is asked for.
 async fn healthy(sign: &Ready, published: &BTreeMap<u16, u16>) {
-    let Ready::Http { port, path } = sign else { return };
-    let Some(host) = published.get(port) else { return std::future::pending().await };
-    let (canary, address) = (Canary::Http(path.clone()), SocketAddr::from((Ipv4Addr::LOCALHOST, *host)));
+    let Some((port, canary)) = sign.canary() else { return };
+    let Some(host) = published.get(&port) else { return std::future::pending().await };
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *host));
     while canary.send(address, 0, READY_ANSWER).await.answer().and_then(|heard| heard.status) != Some(200) {
         tokio::time::sleep(READY_POLL).await;
     }

@@ -4,14 +4,20 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_util::io::InspectReader;
 
 use crate::clock::instant;
+use crate::identity::{credulous, name_of};
 
 /// The most of an answer that is read.
 const ANSWER_LIMIT: usize = 1024 * 1024;
@@ -22,6 +28,8 @@ const MOST_HEADERS: usize = 100;
 pub enum Canary {
     /// An HTTP GET of this path. Whatever the status, it is an answer.
     Http(String),
+    /// The same over TLS. Whoever the server says it is: see [`Heard::certificate`].
+    Https(String),
     /// These bytes, to which a service says something at once: `PING\r\n`.
     Bytes(Vec<u8>),
 }
@@ -53,7 +61,9 @@ pub struct Heard {
     pub status: Option<u16>,
     /// The HTTP body; for other protocols all of the answer.
     pub body: Vec<u8>,
-    /// Bytes in all, headers included.
+    /// The certificate that the server showed, DER, where TLS is spoken.
+    pub certificate: Option<Vec<u8>>,
+    /// Bytes in all as they came over the wire, headers and what TLS says included.
     pub bytes: usize,
     /// In how many pieces they were read.
     pub pieces: usize,
@@ -97,7 +107,7 @@ impl Canary {
     /// The bytes that are sent; an HTTP request carries `padding` more of them in a header nobody reads.
     pub(crate) fn request(&self, padding: usize, keep: bool) -> Vec<u8> {
         match self {
-            Self::Http(path) => {
+            Self::Http(path) | Self::Https(path) => {
                 let connection = if keep { "keep-alive" } else { "close" };
                 let mut request =
                     format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: {connection}\r\n");
@@ -112,41 +122,123 @@ impl Canary {
 
     /// Sends one to `address` and waits for the whole answer, at most for `limit` of real time.
     pub async fn send(&self, address: SocketAddr, padding: usize, limit: Duration) -> Outcome {
-        let began = instant();
+        let traffic = Traffic::since(instant());
         let mut listening = Listening { canary: self, heard: Heard::default(), answer: Vec::new() };
         let outcome = timeout(limit, async {
-            let mut stream = match TcpStream::connect(address).await {
-                Ok(stream) => stream,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Outcome::Refused,
-                Err(error) => return Outcome::Unreachable(error.to_string()),
+            let mut connection = match self.connect(address, &traffic).await {
+                Ok(connection) => connection,
+                Err(NoConnection::Refused) => return Met::Refused,
+                Err(NoConnection::Unreachable(why)) => return Met::Unreachable(why),
+                Err(NoConnection::Broken { reset }) => return Met::Ended { reset },
             };
-            match listening.converse(&mut stream, &self.request(padding, false), began).await {
-                Ok(true) => Outcome::Answered(listening.heard.clone()),
-                Ok(false) => Outcome::Ended { heard: listening.heard.clone(), reset: false },
-                Err(_) => Outcome::Ended { heard: listening.heard.clone(), reset: true },
+            listening.heard.certificate = connection.certificate.take();
+            match listening.converse(&mut connection.stream, &self.request(padding, false)).await {
+                Ok(true) => Met::Answered,
+                Ok(false) => Met::Ended { reset: false },
+                Err(_) => Met::Ended { reset: true },
             }
         });
         let outcome = outcome.await;
+        let Traffic { began, first_byte, bytes, pieces } = *traffic.lock();
         let whole = instant() - began;
+        let heard = Heard { bytes, pieces, first_byte, whole, ..listening.heard };
         match outcome {
-            Ok(Outcome::Answered(heard)) => Outcome::Answered(Heard { whole, ..heard }),
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Silent(Heard { whole, ..listening.heard }),
+            Ok(Met::Answered) => Outcome::Answered(heard),
+            Ok(Met::Ended { reset }) => Outcome::Ended { heard, reset },
+            Ok(Met::Refused) => Outcome::Refused,
+            Ok(Met::Unreachable(why)) => Outcome::Unreachable(why),
+            Err(_) => Outcome::Silent(heard),
         }
     }
 
     /// A connection on which a canary was just answered and which goes on; `None` when there is none
     /// to be had within `limit`.
-    pub(crate) async fn keep(&self, address: SocketAddr, limit: Duration) -> Option<TcpStream> {
+    pub async fn keep(&self, address: SocketAddr, limit: Duration) -> Option<Box<dyn Kept>> {
         timeout(limit, async {
-            let mut stream = TcpStream::connect(address).await.ok()?;
+            let mut stream = self.connect(address, &Traffic::since(instant())).await.ok()?.stream;
             let mut listening = Listening { canary: self, heard: Heard::default(), answer: Vec::new() };
-            let answered = listening.converse(&mut stream, &self.request(0, true), instant()).await;
+            let answered = listening.converse(&mut stream, &self.request(0, true)).await;
             answered.is_ok_and(|whole| whole).then_some(stream)
         })
         .await
         .ok()
         .flatten()
+    }
+
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        traffic: &Arc<Mutex<Traffic>>,
+    ) -> Result<Connection, NoConnection> {
+        let stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionRefused => NoConnection::Refused,
+            _ => NoConnection::Unreachable(error.to_string()),
+        })?;
+        let traffic = Arc::clone(traffic);
+        let stream = InspectReader::new(stream, move |bytes: &[u8]| traffic.lock().received(bytes.len()));
+        if !matches!(self, Self::Https(_)) {
+            return Ok(Connection { stream: Box::new(stream), certificate: None });
+        }
+        let connecting = TlsConnector::from(credulous()).connect(name_of(address.ip()), stream);
+        let stream = connecting.await.map_err(|error| {
+            let reset = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind());
+            NoConnection::Broken { reset }
+        })?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        let certificate = certificates.and_then(|chain| chain.first()).map(|first| first.to_vec());
+        Ok(Connection { stream: Box::new(stream), certificate })
+    }
+}
+
+/// A connection that goes on.
+pub trait Kept: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Kept for T {}
+
+struct Connection {
+    stream: Box<dyn Kept>,
+    certificate: Option<Vec<u8>>,
+}
+
+enum NoConnection {
+    Refused,
+    Unreachable(String),
+    /// It stood, and broke before anything could be said over it.
+    Broken {
+        reset: bool,
+    },
+}
+
+enum Met {
+    Refused,
+    Unreachable(String),
+    Answered,
+    Ended { reset: bool },
+}
+
+/// What came over the wire.
+#[derive(Clone, Copy)]
+struct Traffic {
+    began: Instant,
+    first_byte: Duration,
+    bytes: usize,
+    pieces: usize,
+}
+
+impl Traffic {
+    fn since(began: Instant) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self { began, first_byte: Duration::ZERO, bytes: 0, pieces: 0 }))
+    }
+
+    fn received(&mut self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        if self.bytes == 0 {
+            self.first_byte = instant() - self.began;
+        }
+        self.bytes += bytes;
+        self.pieces += 1;
     }
 }
 
@@ -160,34 +252,36 @@ impl Listening<'_> {
     /// Returns whether the answer was whole when it ended.
     async fn converse(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
         request: &[u8],
-        began: std::time::Instant,
     ) -> io::Result<bool> {
-        let (mut read, mut write) = stream.split();
-        let mut request = request;
+        let (mut read, mut write) = tokio::io::split(stream);
+        let mut sending = pin!(async {
+            write.write_all(request).await?;
+            write.flush().await
+        });
+        let mut sent = false;
         let mut buffer = [0; 4096];
         loop {
             tokio::select! {
                 biased;
                 received = read.read(&mut buffer) => {
-                    let received = received?;
-                    let now = instant() - began;
+                    let received = match received {
+                        // Over TLS, an end that was not announced.
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                        received => received?,
+                    };
                     if received == 0 {
                         return Ok(self.is_whole(true));
                     }
-                    if self.heard.bytes == 0 {
-                        self.heard.first_byte = now;
-                    }
-                    self.heard.bytes += received;
-                    self.heard.pieces += 1;
                     self.answer.extend_from_slice(&buffer[..received]);
                     if self.is_whole(false) || self.answer.len() > ANSWER_LIMIT {
                         return Ok(true);
                     }
                 }
-                written = write.write(request), if !request.is_empty() => {
-                    request = &request[written?..];
+                done = &mut sending, if !sent => {
+                    done?;
+                    sent = true;
                 }
             }
         }

@@ -33,12 +33,15 @@ pub(crate) enum Means {
     Refuse,
     /// Put this in force.
     Toxic(Toxic),
+    /// Lead it to an interceptor that is somebody else.
+    Intercept,
 }
 
 /// The means of an edge's fault; an error in words when it can't be had at this speed.
 pub(crate) fn means(fault: &Fault, clock: &Clock) -> Result<Means, String> {
     let toxic = match fault {
         Fault::Refuse(_) => return Ok(Means::Refuse),
+        Fault::ForeignCertificate(_) => return Ok(Means::Intercept),
         Fault::BlackHole(_) => Toxic::black_hole(),
         Fault::Stall(_) => Toxic::stall(),
         Fault::Latency(latency) => {
@@ -129,6 +132,10 @@ pub(crate) fn evidence(
         (Fault::WrongAnswer(WrongAnswer { status, body, .. }), Outcome::Answered(heard)) => {
             heard.status == Some(*status) && heard.body == body.as_bytes()
         }
+        (Fault::ForeignCertificate(_), Outcome::Answered(heard)) => {
+            let own = direct.answer()?.certificate.as_ref()?;
+            heard.certificate.as_ref().is_some_and(|shown| shown != own)
+        }
         (Fault::Truncate(Truncate { after_bytes, .. }), Outcome::Ended { heard, reset: false }) => {
             heard.bytes as u64 == *after_bytes
         }
@@ -156,7 +163,8 @@ pub(crate) fn evidence(
     if !shown || (needs_comparison && direct.answer().is_none()) {
         return None;
     }
-    Some(format!("a canary over the edge: {through}; past it: {direct}"))
+    let under = if matches!(fault, Fault::ForeignCertificate(_)) { " under another certificate" } else { "" };
+    Some(format!("a canary over the edge: {through}{under}; past it: {direct}"))
 }
 
 fn is_sliced(
@@ -232,6 +240,7 @@ mod tests {
             Fault::OneWay(OneWay { edge: edge(), lost: Direction::Up }),
             Fault::OneWay(OneWay { edge: edge(), lost: Direction::Down }),
             Fault::WrongAnswer(answer),
+            Fault::ForeignCertificate(edge()),
         ]
     }
 
@@ -239,6 +248,20 @@ mod tests {
     fn an_undisturbed_answer_is_evidence_of_nothing() {
         for fault in edge_faults() {
             assert!(!seen(&fault, 1.0, &answered(ms(1)), &answered(ms(1))), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_certificate_is_shown_by_another_one_and_not_by_the_want_of_one() {
+        let shown = |certificate: Option<&[u8]>| {
+            let Outcome::Answered(heard) = answered(ms(1)) else { unreachable!() };
+            Outcome::Answered(Heard { certificate: certificate.map(<[u8]>::to_vec), ..heard })
+        };
+        let fault = Fault::ForeignCertificate(edge());
+        let own = shown(Some(b"own"));
+        assert!(seen(&fault, 1.0, &own, &shown(Some(b"foreign"))));
+        for (direct, through) in [(&own, &own), (&own, &shown(None)), (&shown(None), &own)] {
+            assert!(!seen(&fault, 1.0, direct, through), "{direct:?} {through:?}");
         }
     }
 

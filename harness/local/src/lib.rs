@@ -19,6 +19,7 @@
 //! | [`world`], `topology` | the world of one run; its parts brought up, broken, mended, taken down |
 //! | `service`, [`process`], [`lines`] | a service over its restarts; a child in its own group; what it prints |
 //! | `edge`, `effect`, [`canary`] | breaking an edge; what shows it; a harmless exchange |
+//! | [`identity`], [`interceptor`] | what a server shows when TLS begins; who comes between with another |
 //! | [`ports`], [`listener`] | ports that stay a service's own; who listens where |
 //! | [`reaper`], [`deathwatch`], [`procfs`] | nothing outlives its owner, however it ends |
 //! | [`leftovers`] | what is left should the reaper have met its end too |
@@ -37,6 +38,8 @@ pub mod deathwatch;
 mod edge;
 mod effect;
 pub mod heartbeat;
+pub mod identity;
+pub mod interceptor;
 pub mod leftovers;
 pub mod lines;
 pub mod listener;
@@ -54,6 +57,7 @@ pub mod world;
 
 pub use canary::Canary;
 pub use deathwatch::WatcherCommand;
+pub use identity::Identity;
 pub use lines::LogLine;
 pub use site::Site;
 pub use system::{LocalSystem, Ready, ServiceSpec};

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 
+use crate::canary::Canary;
 use crate::clock::Clock;
 use crate::lines::Output;
 use crate::listener::Listener;
@@ -149,11 +150,13 @@ impl Service {
     }
 
     async fn is_ready(&self) -> bool {
+        let asked = async |canary: Canary| {
+            let asked = canary.send(self.address, 0, ANSWER).await;
+            asked.answer().is_some_and(|heard| heard.status == Some(200))
+        };
         match &self.spec.ready {
-            Ready::Http(path) => {
-                let asked = crate::canary::Canary::Http(path.clone()).send(self.address, 0, ANSWER).await;
-                asked.answer().is_some_and(|heard| heard.status == Some(200))
-            }
+            Ready::Http(path) => asked(Canary::Http(path.clone())).await,
+            Ready::Https(path) => asked(Canary::Https(path.clone())).await,
             Ready::Accepts => matches!(timeout(ANSWER, TcpStream::connect(self.address)).await, Ok(Ok(_))),
             Ready::Logs(_) => self.output.has_said_it(),
         }
@@ -164,6 +167,9 @@ impl Service {
         match &self.spec.ready {
             Ready::Http(path) => {
                 format!("GET http://{address}{path} was not answered by 200 within {within:?}")
+            }
+            Ready::Https(path) => {
+                format!("GET https://{address}{path} was not answered by 200 within {within:?}")
             }
             Ready::Accepts => format!("{address} took no connection within {within:?}"),
             Ready::Logs(text) => format!("it did not log {text:?} within {within:?}"),

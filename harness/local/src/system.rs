@@ -12,6 +12,7 @@ use harness_core::world::WorldError;
 
 use crate::canary::Canary;
 use crate::clock::Clock;
+use crate::identity::Identity;
 use crate::lines::{LogLine, Lost};
 use crate::site::Site;
 
@@ -58,6 +59,8 @@ pub trait LocalSystem {
 pub enum Ready {
     /// A GET of this path is answered by status 200.
     Http(String),
+    /// The same over TLS.
+    Https(String),
     /// Its port takes connections.
     Accepts,
     /// A line it logs contains this text.
@@ -86,6 +89,8 @@ pub struct ServiceSpec {
     pub ready_within: Duration,
     /// An exchange that shows how it answers and disturbs nothing.
     pub canary: Canary,
+    /// What it proves itself with, where it speaks TLS.
+    pub identity: Option<Identity>,
     /// For how long, in real time, it may take to end after SIGTERM.
     pub grace: Duration,
 }
@@ -104,6 +109,7 @@ impl ServiceSpec {
             ready: Ready::Http(health.to_owned()),
             ready_within: Duration::from_secs(20),
             canary: Canary::Http(health.to_owned()),
+            identity: None,
             grace: Duration::from_secs(5),
         }
     }
@@ -141,6 +147,20 @@ impl ServiceSpec {
     pub fn ready(mut self, ready: Ready, within: Duration) -> Self {
         self.ready = ready;
         self.ready_within = within;
+        self
+    }
+
+    /// The same, speaking TLS: readiness and canary, as they are now, are asked for over it. Whoever is to
+    /// answer in its place has the same identity, unless being somebody else is the fault.
+    #[must_use]
+    pub fn tls(mut self, identity: Identity) -> Self {
+        if let Ready::Http(path) = self.ready {
+            self.ready = Ready::Https(path);
+        }
+        if let Canary::Http(path) = self.canary {
+            self.canary = Canary::Https(path);
+        }
+        self.identity = Some(identity);
         self
     }
 

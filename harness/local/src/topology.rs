@@ -1,5 +1,6 @@
 //! The services and edges of one run: brought up, broken, mended, taken down.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::canary::Outcome;
-use crate::edge::Breakable;
+use crate::edge::{Breakable, Interception};
 use crate::lines::{LogLine, Output};
 use crate::listener::Listener;
 use crate::procfs::{command_line, marked};
@@ -33,6 +34,7 @@ const STRAY_LOOKS: u32 = 400;
 pub(crate) struct Topology {
     pub(crate) site: Site,
     pub(crate) services: BTreeMap<ServiceName, Service>,
+    intercepted: RefCell<BTreeMap<Edge, Interception>>,
     crew: Crew,
 }
 
@@ -55,7 +57,7 @@ impl Topology {
             }
         }
         site.planned();
-        let topology = Self { site, services, crew };
+        let topology = Self { site, services, intercepted: RefCell::default(), crew };
         topology.check_plan()?;
         Ok(topology)
     }
@@ -247,8 +249,17 @@ impl Topology {
     ) -> Result<T, WorldError> {
         let proxy = self.site.proxy(edge)?;
         let callee = self.service(&edge.to)?;
-        let (service, canary, clock) = (callee.address, &callee.spec.canary, &self.crew.clock);
-        act(Breakable { edge, proxy: &proxy, service, canary, clock }).await
+        act(Breakable {
+            edge,
+            proxy: &proxy,
+            service: callee.address,
+            canary: &callee.spec.canary,
+            identity: callee.spec.identity.as_ref(),
+            intercepted: &self.intercepted,
+            network: &self.crew.watch,
+            clock: &self.crew.clock,
+        })
+        .await
     }
 
     /// Ends everything and returns what is still there.

@@ -100,6 +100,8 @@ impl Shape {
         ]);
         let mut at_rest = BTreeMap::from([(format!("{HUB}/status"), "healthy".to_owned())]);
         for dependency in self.dependencies() {
+            let kinds = words(["none", "tls", "other", "unknown"]);
+            signals.insert(format!("{HUB}/error/{dependency}"), kinds);
             signals.insert(format!("{HUB}/service/{dependency}"), service.clone());
             if dependency.has_circuit() {
                 signals.insert(format!("{HUB}/circuit/{dependency}"), circuit.clone());

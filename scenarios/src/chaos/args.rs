@@ -247,6 +247,24 @@ pub(super) enum Role {
         /// The tenants it hosts
         #[arg(long = "tenant", required = true)]
         tenants: Vec<String>,
+        /// The certificate chain to speak TLS with, PEM
+        #[arg(long, requires = "key")]
+        certificate: Option<PathBuf>,
+        /// Its key, PEM
+        #[arg(long, requires = "certificate")]
+        key: Option<PathBuf>,
+    },
+    /// Comes between where TLS is spoken, under a certificate that nobody trusts, and passes on what it hears
+    Interceptor {
+        /// Where it listens
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// Whom it passes on to
+        #[arg(long)]
+        to: std::net::SocketAddr,
+        /// The names and addresses in its certificate
+        #[arg(long = "name", required = true)]
+        names: Vec<String>,
     },
     /// The stand-in of the document store
     StandinMongodb {

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use coalition::Coalition;
+use coalition::certificates::ServerCertificate;
+use harness_local::interceptor;
 use miette::Report;
 use serde_json::Value;
 use standin_opa::serve::ServeError;
@@ -27,9 +29,15 @@ pub(super) fn serve(role: Role) -> Result<Exit, Report> {
             Ok(Exit::Done)
         }
         Role::StandinOpa { listen, data } => standin_opa(listen, data.as_deref()),
-        Role::StandinKeycloak { listen, management, seed, hostname, tenants } => {
-            let listen = standin_keycloak::Listen { main: listen, management, tls: None };
+        Role::StandinKeycloak { listen, management, seed, hostname, tenants, certificate, key } => {
+            let tls = certificate.as_deref().zip(key.as_deref()).map(certificate_of).transpose()?;
+            let listen = standin_keycloak::Listen { main: listen, management, tls };
             standin_keycloak(&listen, seed, &hostname, &tenants)
+        }
+        Role::Interceptor { listen, to, names } => {
+            let identity = harness_local::Identity::foreign(&names).map_err(Complaint::usage)?;
+            println!("listening on {listen}, passing on to {to}");
+            served(listen, interceptor::serve(listen, &identity, interceptor::Beyond::Tls(to)))
         }
         Role::StandinMongodb { listen, data } => {
             let options = standin_mongodb::Options { data, ..standin_mongodb::Options::default() };
@@ -102,6 +110,14 @@ fn served<E: std::error::Error>(
             .help(format!("if {listen} is taken, choose another address; `ss -ltnp` shows who has it"))
     })?;
     Ok(Exit::Done)
+}
+
+fn certificate_of((chain, key): (&Path, &Path)) -> Result<ServerCertificate, Complaint> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|error| Complaint::usage(format!("{}: {error}", path.display())))
+    };
+    Ok(ServerCertificate { chain: read(chain)?, key: read(key)? })
 }
 
 fn document(path: &Path) -> Result<Value, Complaint> {

@@ -23,7 +23,7 @@ use crate::binding::callers::COMMUTER;
 use crate::binding::kit::Kit;
 use crate::binding::topology::{HUB, KAS, KEYCLOAK, Shape};
 use crate::execute::execute;
-use crate::worlds::LISTENS;
+use crate::worlds::{LISTENS, TRUSTED};
 
 /// How long it stands at most.
 const A_DAY: Duration = Duration::from_hours(24);
@@ -79,6 +79,10 @@ impl Sink for Invitation {
     fn write(&mut self, event: &Event) {
         match &event.what {
             What::Note { text } => {
+                if let Some(authority) = text.strip_prefix(TRUSTED) {
+                    let _ = write!(self.listening, " CA={authority:?}");
+                    return;
+                }
                 let Some((service, address)) =
                     text.strip_prefix(LISTENS).and_then(|told| told.split_once(' '))
                 else {

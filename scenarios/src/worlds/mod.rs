@@ -4,6 +4,7 @@ pub mod docker;
 pub mod local;
 pub mod virtual_world;
 
+mod certificates;
 mod seed;
 mod settings;
 mod watch;
@@ -23,16 +24,22 @@ use crate::execute::{ExecuteError, Plan};
 /// How a note begins that tells where a service listens: then come its name and a URL.
 pub(crate) const LISTENS: &str = "listens: ";
 
+/// How a note begins that tells in which file the authority is that vouches for the services.
+pub(crate) const TRUSTED: &str = "trusted: ";
+
 /// Notes where the services can be reached that people and their programs call.
 fn tell_where(
     shape: Shape,
+    authority: &Path,
     recorder: &Recorder,
     now: At,
     address: impl Fn(&str) -> Result<SocketAddr, WorldError>,
 ) {
+    let text = format!("{TRUSTED}{}", authority.display());
+    recorder.record_at(now, What::Note { text });
     for service in shape.called() {
         if let Ok(address) = address(service) {
-            let text = format!("{LISTENS}{service} http://{address}");
+            let text = format!("{LISTENS}{service} {}://{address}", certificates::scheme(service));
             recorder.record_at(now, What::Note { text });
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dive_node::Settings;
 use harness_core::world::WorldError;
 
+use super::certificates::scheme;
 use crate::binding::topology::{BLACKLIST, KAS, KEYCLOAK, MONGODB, OPA, REDIS, Shape};
 use crate::execute::{ExecuteError, Plan};
 
@@ -36,12 +37,12 @@ pub(super) fn wiring<A: std::fmt::Display>(
 ) -> Result<Vec<(&'static str, String)>, WorldError> {
     let of_edge = |to: &str| {
         let (key, scheme) = match to {
-            OPA => ("opa.url", "http"),
-            KEYCLOAK => ("keycloak.url", "http"),
+            OPA => ("opa.url", scheme(OPA)),
+            KEYCLOAK => ("keycloak.url", scheme(KEYCLOAK)),
             MONGODB => ("mongodb.url", "mongodb"),
             REDIS => ("redis.url", "redis"),
             BLACKLIST => ("blacklist_redis.url", "redis"),
-            KAS => ("kas.url", "http"),
+            KAS => ("kas.url", scheme(KAS)),
             other => return Err(WorldError::Failed(format!("nothing of the product calls {other}"))),
         };
         Ok((key, format!("{scheme}://{}", via(to)?)))

@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use harness_local::Canary;
+
 /// What a container is to run, and when it counts as ready.
 #[derive(Clone, Debug)]
 pub struct ContainerSpec {
@@ -43,16 +45,35 @@ pub enum Ready {
         /// Path and query, beginning with `/`.
         path: String,
     },
+    /// The same over TLS, whoever answers says it is.
+    Https {
+        /// One of the published container ports.
+        port: u16,
+        /// Path and query, beginning with `/`.
+        path: String,
+    },
     /// This text appears in the log, on either stream.
     Log(String),
     /// It runs; nothing more is asked.
     Running,
 }
 
+impl Ready {
+    /// The port that is asked, and what it is asked.
+    pub(crate) fn canary(&self) -> Option<(u16, Canary)> {
+        match self {
+            Self::Http { port, path } => Some((*port, Canary::Http(path.clone()))),
+            Self::Https { port, path } => Some((*port, Canary::Https(path.clone()))),
+            Self::Log(_) | Self::Running => None,
+        }
+    }
+}
+
 impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http { port, path } => write!(f, "GET {path} on port {port} answered by 200"),
+            Self::Https { port, path } => write!(f, "GET {path} over TLS on port {port} answered by 200"),
             Self::Log(text) => write!(f, "\"{text}\" in its log"),
             Self::Running => f.write_str("it running"),
         }
@@ -107,6 +128,13 @@ impl ContainerSpec {
     #[must_use]
     pub fn secret(mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
         self.files.insert(path.into(), File { mode: 0o600, content: content.into() });
+        self
+    }
+
+    /// Puts a file into the container that only root and root's group can read there.
+    #[must_use]
+    pub fn group_secret(mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        self.files.insert(path.into(), File { mode: 0o640, content: content.into() });
         self
     }
 

@@ -12,11 +12,11 @@ use harness_local::Canary;
 use harness_local::canary::Outcome;
 use harness_local::clock::Clock;
 use harness_proxy::Toxic;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
 
 use super::control::Control;
+use super::interceptors::Interceptors;
 use super::means::{Means, means};
 use super::proof::Look;
 
@@ -60,9 +60,18 @@ pub(super) struct Breakable<'a> {
 
 impl Breakable<'_> {
     /// Breaks the edge as the `number`-th fault of the run.
-    pub(super) async fn inject(&self, number: u64, fault: &Fault) -> Result<(), WorldError> {
+    pub(super) async fn inject(
+        &self,
+        number: u64,
+        fault: &Fault,
+        interceptors: &Interceptors,
+    ) -> Result<(), WorldError> {
         let proxy = proxy_name(self.edge);
         match means(fault, self.clock).map_err(WorldError::Failed)? {
+            Means::Intercept => {
+                let to = interceptors.start(number, self.edge, self.near.ip(), self.far).await?;
+                self.toxiproxy.lead(&proxy, to).await?;
+            }
             Means::Disable => {
                 self.toxiproxy.enable(&proxy, false).await?;
             }
@@ -96,7 +105,9 @@ impl Breakable<'_> {
                 let direct = self.canary.send(self.far, 0, UNDISTURBED).await;
                 last = self.canary.send(self.near, 0, UNDISTURBED).await;
                 match (direct.answer(), last.answer()) {
-                    (Some(past), Some(over)) if past.status == over.status => {
+                    (Some(past), Some(over))
+                        if past.status == over.status && past.certificate == over.certificate =>
+                    {
                         return Evidence(format!("a canary over the edge: {last}; past it: {direct}"));
                     }
                     // With nobody at the far end, that Toxiproxy takes connections is all there is to see.
@@ -119,7 +130,7 @@ impl Breakable<'_> {
 
     /// Ends every connection of the edge. What is shown is the end of a connection made for it.
     pub(super) async fn cut(&self) -> Result<Option<Evidence>, WorldError> {
-        let witness = timeout(UNDISTURBED, self.established()).await.ok().flatten();
+        let witness = self.canary.keep(self.near, UNDISTURBED).await;
         let proxy = proxy_name(self.edge);
         self.toxiproxy.enable(&proxy, false).await?;
         self.toxiproxy.enable(&proxy, true).await?;
@@ -131,17 +142,5 @@ impl Breakable<'_> {
             Ok(Err(error)) => error.to_string(),
         };
         Ok(Some(Evidence(format!("a connection on which a canary had been answered: {how}"))))
-    }
-
-    /// A connection over the edge on which something was answered and which goes on.
-    async fn established(&self) -> Option<TcpStream> {
-        let mut stream = TcpStream::connect(self.near).await.ok()?;
-        let request = match self.canary {
-            Canary::Http(path) => format!("GET {path} HTTP/1.1\r\nhost: canary\r\n\r\n").into_bytes(),
-            Canary::Bytes(bytes) => bytes.clone(),
-        };
-        stream.write_all(&request).await.ok()?;
-        let mut byte = [0];
-        (stream.read(&mut byte).await.ok()? == 1).then_some(stream)
     }
 }

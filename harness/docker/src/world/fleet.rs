@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::edge::{Breakable, named, proxy_name};
 use super::errors::not_started;
 use super::ground::{Ground, TOXIPROXY, Toxiproxy};
+use super::interceptors::Interceptors;
 use super::means::{Means, means};
 use super::plan::{check, ensure};
 use super::service::Service;
@@ -34,6 +35,7 @@ pub(super) struct Fleet {
     pub(super) site: Site,
     ground: Rc<Ground>,
     toxiproxy: Toxiproxy,
+    interceptors: Interceptors,
     services: RefCell<BTreeMap<ServiceName, Rc<Service>>>,
     followers: RefCell<Vec<Follower>>,
     lines: mpsc::Sender<Line>,
@@ -43,11 +45,12 @@ impl Fleet {
     pub(super) fn new(
         ground: Rc<Ground>,
         toxiproxy: Toxiproxy,
+        interceptors: Interceptors,
         site: Site,
         lines: mpsc::Sender<Line>,
     ) -> Self {
         let (services, followers) = (RefCell::default(), RefCell::default());
-        Self { site, ground, toxiproxy, services, followers, lines }
+        Self { site, ground, toxiproxy, interceptors, services, followers, lines }
     }
 
     /// Starts everything, each service as soon as those before it are ready.
@@ -55,6 +58,7 @@ impl Fleet {
         self.site.planned();
         check(&plans, &self.site)?;
         let tags = ensure(&plans, images).await?;
+        self.interceptors.have(&plans, &tags);
         let mut waiting: BTreeMap<_, _> = plans.into_iter().map(|plan| (plan.name.clone(), plan)).collect();
         let mut ready = BTreeSet::new();
         let mut starting = FuturesUnordered::new();
@@ -125,6 +129,7 @@ impl Fleet {
                 let proxy = proxy_name(edge);
                 let undo = match means(fault, self.site.clock()).map_err(WorldError::Failed)? {
                     Means::Disable => EdgeUndo::Open { proxy },
+                    Means::Intercept => EdgeUndo::Lead { proxy, to: self.service(&edge.to)?.far() },
                     Means::Toxics(toxics) => {
                         let toxics = named(number, toxics).into_iter().map(|toxic| toxic.name).collect();
                         EdgeUndo::Remove { proxy, toxics }
@@ -172,7 +177,7 @@ impl Fleet {
             }
             Target::Edge(edge) => {
                 self.at(edge, async |edge| {
-                    edge.inject(number, fault).await?;
+                    edge.inject(number, fault, &self.interceptors).await?;
                     Ok(edge.evidence(fault).await)
                 })
                 .await
@@ -240,6 +245,7 @@ impl Fleet {
                 let refused = |fault: &Fault| matches!(fault, Fault::Refuse(_));
                 if !(refused(fault) && others.iter().any(|other| refused(other))) {
                     self.put_in_order(&self.undo(number, fault)?).await?;
+                    self.interceptors.end(number).await?;
                 }
                 match others.first() {
                     Some(other) => Ok(Evidence(format!("lifted; {other} as before")).into()),

@@ -20,6 +20,8 @@ pub(super) enum Means {
     Disable,
     /// Put these in force.
     Toxics(Vec<Toxic>),
+    /// Lead it to an interceptor that is somebody else.
+    Intercept,
 }
 
 /// The means of an edge's fault; an error in words when it can't be had here, or not at this speed.
@@ -29,6 +31,7 @@ pub(super) fn means(fault: &Fault, clock: &Clock) -> Result<Means, String> {
     let swallow = || Toxic::timeout(Duration::ZERO);
     let toxics = match fault {
         Fault::Refuse(_) => return Ok(Means::Disable),
+        Fault::ForeignCertificate(_) => return Ok(Means::Intercept),
         Fault::BlackHole(_) => both(swallow()),
         Fault::OneWay(OneWay { lost: Direction::Up, .. }) => vec![swallow().upstream()],
         // The end of the answer still comes: who asked for it closes when the service does.
@@ -94,7 +97,7 @@ mod tests {
     fn toxics(fault: &Fault, speed: f64) -> Vec<Toxic> {
         match means(fault, &Clock::start(speed).unwrap()).unwrap() {
             Means::Toxics(toxics) => toxics,
-            Means::Disable => panic!("{fault} disables"),
+            other => panic!("{fault}: {other:?}"),
         }
     }
 

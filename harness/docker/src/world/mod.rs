@@ -7,6 +7,7 @@
 //!     (World)   └─► fleet ───► plan (can it be carried out, are its images there)
 //!                     ├──────► service ──► the toolkit's outages
 //!                     ├──────► edge ─────► Toxiproxy (control) ◄── canary: means (what to do), proof (what must show)
+//!                     │         └────────► interceptors
 //!                     └──────► watch ────► DockerSystem::on_log, on_exit
 //!   undo: how any process takes a fault back
 //! ```
@@ -19,6 +20,7 @@ mod edge;
 mod errors;
 mod fleet;
 mod ground;
+mod interceptors;
 mod means;
 mod plan;
 mod proof;
@@ -49,6 +51,7 @@ use tokio::sync::{Mutex, mpsc};
 use self::errors::engine_failed;
 use self::fleet::Fleet;
 use self::ground::Ground;
+use self::interceptors::Interceptors;
 use self::means::means;
 use self::watch::{Death, Listener};
 use crate::engine::Engine;
@@ -81,6 +84,19 @@ pub struct DockerConfig {
     pub executable: PathBuf,
     /// How to come by Toxiproxy.
     pub toxiproxy: Recipe,
+    /// How to come by an interceptor; without, no certificate can be foreign.
+    pub interceptor: Option<InterceptorRole>,
+}
+
+/// An image of which a container can be an interceptor: with `args`, and after them `--listen <address>`,
+/// `--to <address>` and `--name <name>` once or more, it leads to [`harness_local::interceptor::serve`] with a
+/// [foreign](harness_local::Identity::foreign) identity of these names, once it has logged `listening`.
+#[derive(Clone, Debug)]
+pub struct InterceptorRole {
+    /// How to come by the image.
+    pub recipe: Recipe,
+    /// What follows its entrypoint.
+    pub args: Vec<String>,
 }
 
 /// A world whose services are containers on a network of their own, and whose edges are proxies of a Toxiproxy
@@ -233,7 +249,7 @@ impl<S: DockerSystem> DockerWorld<S> {
                 Some(death) = deaths.recv() => {
                     let at = watch::instant(death.at, &self.clock);
                     let unasked = fleet.service(&death.service).map_or(true, |service| service.ended_unasked(at));
-                    if unasked {
+                    if unasked && !interceptors::is_one(&death.service) {
                         let at = Span::exactly(at);
                         self.system.on_exit(&fleet.site, recorder, &death.service, &death.how(), at);
                     }
@@ -282,7 +298,8 @@ impl<S: DockerSystem> World for DockerWorld<S> {
         let site =
             Site::new(self.clock, self.config.seed, ground.topology.name(), toxiproxy.container.address());
         let plans = self.system.plan(&site)?;
-        let fleet = Rc::new(Fleet::new(ground, toxiproxy, site, self.lines.0.clone()));
+        let interceptors = Interceptors::new(Rc::clone(&ground), self.config.interceptor.clone());
+        let fleet = Rc::new(Fleet::new(ground, toxiproxy, interceptors, site, self.lines.0.clone()));
         *self.fleet.borrow_mut() = Some(Rc::clone(&fleet));
         fleet.start(plans, &images).await?;
         self.system.prepare(&fleet.site).await?;

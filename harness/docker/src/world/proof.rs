@@ -53,6 +53,8 @@ enum Sign {
     Slow(Duration),
     /// The answer comes in more pieces.
     InPieces,
+    /// The answer comes under another certificate.
+    OtherCertificate,
 }
 
 impl Look {
@@ -65,6 +67,7 @@ impl Look {
         match fault {
             Fault::Refuse(_) => look(Sign::Refused, 0, at_once),
             Fault::Reset(_) => look(Sign::Reset, 0, at_once),
+            Fault::ForeignCertificate(_) => look(Sign::OtherCertificate, 0, at_once),
             Fault::Truncate(Truncate { after_bytes, .. }) => look(Sign::CutAfter(*after_bytes), 0, at_once),
             Fault::Latency(latency) => {
                 let (delay, jitter) = (clock.real(latency.delay.0), clock.real(latency.jitter.0));
@@ -131,6 +134,10 @@ fn differs(sign: Sign, undisturbed: &Heard, heard: &Heard, answered: bool) -> bo
         Sign::Slow(by) => {
             by >= NOTICEABLE && heard.whole.saturating_sub(undisturbed.whole) >= by.mul_f64(0.8)
         }
+        Sign::OtherCertificate => {
+            let both = undisturbed.certificate.as_ref().zip(heard.certificate.as_ref());
+            answered && both.is_some_and(|(own, shown)| own != shown)
+        }
         Sign::InPieces => heard.pieces > undisturbed.pieces + 1,
         Sign::Refused | Sign::Reset | Sign::CutAfter(_) => false,
     }
@@ -189,6 +196,7 @@ mod tests {
             Fault::Truncate(Truncate { edge: edge(), after_bytes: 10 }),
             Fault::OneWay(OneWay { edge: edge(), lost: Direction::Up }),
             Fault::OneWay(OneWay { edge: edge(), lost: Direction::Down }),
+            Fault::ForeignCertificate(edge()),
         ]
     }
 
@@ -200,6 +208,19 @@ mod tests {
     fn an_undisturbed_answer_is_proof_of_nothing() {
         for fault in edge_faults() {
             assert!(!seen(&fault, 1.0, &answered(ms(1)), &answered(ms(1))), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_certificate_is_shown_by_another_one_and_not_by_the_want_of_one() {
+        let shown = |certificate: Option<&[u8]>| {
+            Outcome::Answered(Heard { certificate: certificate.map(<[u8]>::to_vec), ..heard(ms(1)) })
+        };
+        let fault = Fault::ForeignCertificate(edge());
+        let own = shown(Some(b"own"));
+        assert!(seen(&fault, 1.0, &own, &shown(Some(b"foreign"))));
+        for (direct, through) in [(&own, &own), (&own, &shown(None)), (&shown(None), &own)] {
+            assert!(!seen(&fault, 1.0, direct, through), "{direct:?} {through:?}");
         }
     }
 

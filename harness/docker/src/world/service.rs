@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::errors::engine_failed;
 use super::system::ContainerPlan;
-use crate::container::{Container, Ready};
+use crate::container::Container;
 use crate::effect::{self, EffectError, Probe};
 use crate::engine::Engine;
 use crate::logs;
@@ -96,7 +96,8 @@ impl Service {
     /// What shows that the outage is in effect, if anything does.
     pub(super) async fn evidence(&self, outage: Outage) -> Result<Option<Evidence>, WorldError> {
         let probe = match &self.plan.canary {
-            Canary::Http(path) => Probe::http_get(self.plan.port, path),
+            // What shows an outage is that nobody speaks at all, TLS or other.
+            Canary::Http(path) | Canary::Https(path) => Probe::http_get(self.plan.port, path),
             Canary::Bytes(bytes) => Probe::new(self.plan.port, bytes.clone()),
         };
         match effect::observe(&self.engine, outage, &self.container, &probe, SHOWN).await {
@@ -152,15 +153,13 @@ impl Service {
 
     /// Whether it is ready; what a canary met, when not.
     async fn answers(&self) -> Result<(), String> {
-        let (canary, port) = match &self.plan.ready {
-            Ready::Http { port, path } => (&Canary::Http(path.clone()), *port),
-            Ready::Log(_) | Ready::Running => (&self.plan.canary, self.plan.port),
-        };
+        let asked = self.plan.ready.canary();
+        let must_be_well = asked.is_some();
+        let (port, canary) = asked.unwrap_or_else(|| (self.plan.port, self.plan.canary.clone()));
         let Some(address) = self.container.published(port) else {
             return Err(format!("port {port} is not published"));
         };
         let outcome = canary.send(address, 0, ANSWER).await;
-        let must_be_well = matches!(self.plan.ready, Ready::Http { .. });
         match outcome.answer() {
             Some(heard) if !must_be_well || heard.status == Some(200) => Ok(()),
             _ => Err(format!("{address}: {outcome}")),

@@ -137,6 +137,13 @@ impl ContainerPlan {
         self
     }
 
+    /// The same with a file more that only root and root's group can read there.
+    #[must_use]
+    pub fn group_secret(mut self, path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        self.spec = self.spec.group_secret(path, content);
+        self
+    }
+
     /// The same with another port published; see [`Site::published`].
     #[must_use]
     pub fn publish(mut self, port: u16) -> Self {
@@ -156,6 +163,18 @@ impl ContainerPlan {
     #[must_use]
     pub fn ready(mut self, ready: Ready, within: Duration) -> Self {
         (self.ready, self.ready_within) = (ready, within);
+        self
+    }
+
+    /// The same, speaking TLS: readiness and canary, as they are now, are asked for over it.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        if let Ready::Http { port, path } = self.ready {
+            self.ready = Ready::Https { port, path };
+        }
+        if let Canary::Http(path) = self.canary {
+            self.canary = Canary::Https(path);
+        }
         self
     }
 

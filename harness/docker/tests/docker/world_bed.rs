@@ -116,6 +116,7 @@ impl Bed {
             images: Source::Auto,
             executable: me(),
             toxiproxy: Recipe::parse(TOXIPROXY)?,
+            interceptor: None,
         };
         let world = DockerWorld::new(system, config, Rc::clone(&journal))?;
         Ok(Self { world, journal, folder })

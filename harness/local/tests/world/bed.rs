@@ -12,7 +12,9 @@ use harness_core::time::Span;
 use harness_core::world::{World, WorldError};
 use harness_local::canary::Outcome;
 use harness_local::clock::Clock;
-use harness_local::{Canary, LocalConfig, LocalSystem, LocalWorld, ServiceSpec, Site, WatcherCommand};
+use harness_local::{
+    Canary, Identity, LocalConfig, LocalSystem, LocalWorld, ServiceSpec, Site, WatcherCommand,
+};
 use libtest_mimic::{Failed, Trial};
 use tempfile::TempDir;
 
@@ -32,6 +34,8 @@ pub(crate) const SLACK: Duration = Duration::from_millis(400);
 pub(crate) struct Pair {
     /// Words that give `back` a quirk, see [`crate::serve`].
     pub(crate) quirks: Vec<&'static str>,
+    /// What `back` proves itself with, where it speaks TLS.
+    pub(crate) identity: Option<Identity>,
     /// For how long `back` may not be ready.
     pub(crate) ready_within: Option<Duration>,
 }
@@ -46,6 +50,10 @@ impl LocalSystem for Pair {
             .args(["part-serve".to_owned(), back])
             .args(self.quirks.iter().copied())
             .file("conf/back.conf", "quiet = false\n");
+        if let Some(identity) = &self.identity {
+            let (chain, key) = (identity.chain.clone(), identity.key.clone());
+            spec = spec.args(["tls"]).file("tls.pem", chain).file("tls.key", key).tls(identity.clone());
+        }
         spec.ready_within = self.ready_within.unwrap_or(spec.ready_within);
         Ok(vec![
             ServiceSpec::new("front", &exe, "/health").args(["part-serve".to_owned(), front]).after("back"),
@@ -56,7 +64,7 @@ impl LocalSystem for Pair {
     /// Over the edge, whatever `request` is: the class is what came of it.
     async fn send(&self, site: &Site, _: &str, _: u64) -> Answer {
         let edge = site.via("front", "back").expect("the edge is planned");
-        let outcome = Canary::Http("/work".into()).send(edge, 0, Duration::from_secs(2)).await;
+        let outcome = self.canary("/work").send(edge, 0, Duration::from_secs(2)).await;
         Answer::new(class(&outcome)).with("outcome", outcome.to_string())
     }
 
@@ -66,7 +74,7 @@ impl LocalSystem for Pair {
         let edge = site.via("front", "back").expect("the edge is planned");
         let (mut met, mut times) = ("", 0);
         loop {
-            let outcome = Canary::Http("/health".into()).send(edge, 0, POLL_LIMIT).await;
+            let outcome = self.canary("/health").send(edge, 0, POLL_LIMIT).await;
             let slow = outcome.answer().is_some_and(|heard| heard.whole > SLOW);
             let value = if slow { "slow" } else { class(&outcome) };
             times = if met == value { times + 1 } else { 1 };
@@ -80,6 +88,18 @@ impl LocalSystem for Pair {
 
     fn observation_lag(&self, clock: &Clock) -> Duration {
         clock.system(2 * POLL_LIMIT + POLL)
+    }
+}
+
+impl Pair {
+    /// The same over TLS.
+    pub(crate) fn over_tls() -> Self {
+        let identity = Identity::foreign(&["localhost".to_owned()]).expect("a name that can be certified");
+        Self { identity: Some(identity), ..Self::default() }
+    }
+
+    fn canary(&self, path: &str) -> Canary {
+        if self.identity.is_some() { Canary::Https(path.into()) } else { Canary::Http(path.into()) }
     }
 }
 

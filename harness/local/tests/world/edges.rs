@@ -49,8 +49,26 @@ pub(crate) fn trials() -> Vec<Trial> {
     ];
     let mut trials: Vec<_> = cases
         .into_iter()
-        .map(|(name, fault, class, took)| trial(name, move || breaks(fault, class, took)))
+        .map(|(name, fault, class, took)| trial(name, move || breaks(Pair::default(), fault, class, took)))
         .collect();
+    let wrong = WrongAnswer { edge: edge(), status: 500, body: "{}".into() };
+    let truncate = Truncate { edge: edge(), after_bytes: 60 };
+    let slow = Latency { edge: edge(), delay: system(1_500), jitter: HumanDuration::default() };
+    let over_tls = [
+        ("over_tls_a_refused_edge_refuses", Fault::Refuse(edge()), "refused"),
+        ("over_tls_a_black_hole_is_silent", Fault::BlackHole(edge()), "silent"),
+        ("over_tls_an_edge_that_resets_resets", Fault::Reset(edge()), "reset"),
+        ("over_tls_an_answer_is_truncated", Fault::Truncate(truncate), "cut short"),
+        ("over_tls_a_wrong_answer_is_given", Fault::WrongAnswer(wrong), "wrong"),
+        ("over_tls_latency_is_shown", Fault::Latency(slow), "ok"),
+        ("a_foreign_certificate_is_shown_and_all_else_passes", Fault::ForeignCertificate(edge()), "ok"),
+    ];
+    trials.extend(
+        over_tls
+            .into_iter()
+            .map(|(name, fault, class)| trial(name, move || breaks(Pair::over_tls(), fault, class, None))),
+    );
+    trials.push(trial("where_no_tls_is_spoken_no_certificate_is_foreign", nothing_to_intercept));
     trials.push(trial("connections_are_cut_once", cuts));
     trials.push(trial("faults_of_one_edge_add_up_and_are_healed_apart", overlap));
     trials.push(trial("a_fault_whose_injection_was_interrupted_can_be_healed", interrupted));
@@ -63,8 +81,8 @@ fn one_way(lost: Direction) -> Fault {
 }
 
 /// Injects, meets `class` after `took`, and no more than the slack later; heals, and meets an answer at once.
-async fn breaks(fault: Fault, class: &'static str, took: Option<Duration>) {
-    let bed = Bed::started(Pair::default()).await;
+async fn breaks(pair: Pair, fault: Fault, class: &'static str, took: Option<Duration>) {
+    let bed = Bed::started(pair).await;
     let (before, undisturbed) = bed.send().await;
     assert!(before == "ok" && undisturbed < SLACK, "{before} after {undisturbed:?}");
 
@@ -79,6 +97,16 @@ async fn breaks(fault: Fault, class: &'static str, took: Option<Duration>) {
     bed.world.heal("broken").await.unwrap();
     let (after, undisturbed) = bed.send().await;
     assert!(after == "ok" && undisturbed < SLACK, "{after} after {undisturbed:?}");
+    bed.stop().await;
+}
+
+async fn nothing_to_intercept() {
+    let bed = Bed::started(Pair::default()).await;
+    let fault = Fault::ForeignCertificate(Edge::new("front", "back"));
+    let refusal = bed.world.inject("foreign", &fault).await.unwrap_err().to_string();
+    assert!(refusal.contains("back does not speak TLS"), "{refusal}");
+    bed.world.heal("foreign").await.unwrap();
+    assert_eq!(bed.send().await.0, "ok");
     bed.stop().await;
 }
 

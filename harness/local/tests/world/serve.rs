@@ -6,6 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
+use harness_local::Identity;
+use harness_local::interceptor::{self, Beyond};
+
 /// The size of every answer's body, in bytes.
 pub(crate) const BODY: usize = 400;
 
@@ -34,6 +37,9 @@ pub(crate) fn serve(words: &[String]) -> ExitCode {
         }
     };
     println!("listening on {address}");
+    if has("tls") {
+        return over_tls(&listener);
+    }
     if has("flood") {
         std::thread::spawn(|| {
             loop {
@@ -47,10 +53,27 @@ pub(crate) fn serve(words: &[String]) -> ExitCode {
             std::process::exit(9);
         });
     }
+    answer_all(&listener)
+}
+
+fn answer_all(listener: &TcpListener) -> ExitCode {
     for stream in listener.incoming().flatten() {
         std::thread::spawn(move || answer(stream));
     }
     ExitCode::SUCCESS
+}
+
+/// Speaks TLS at the listener's address, and answers behind that in clear.
+fn over_tls(listener: &TcpListener) -> ExitCode {
+    let read = |path| std::fs::read_to_string(path).expect("the file was installed");
+    let identity = Identity { chain: read("tls.pem"), key: read("tls.key") };
+    let inner = TcpListener::bind("127.0.0.1:0").expect("there is a port");
+    let beyond = Beyond::Plain(inner.local_addr().expect("it is bound"));
+    std::thread::spawn(move || answer_all(&inner));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let listener = listener.try_clone().expect("there is a descriptor to spare");
+    let served = runtime.block_on(interceptor::serve_on(listener, &identity, beyond));
+    if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn answer(mut stream: TcpStream) {

@@ -114,7 +114,7 @@ async fn port_taken() {
 
 async fn never_ready() {
     let limit = Duration::from_millis(400);
-    let bed = Bed::new(Pair { quirks: vec!["mute"], ready_within: Some(limit) });
+    let bed = Bed::new(Pair { quirks: vec!["mute"], ready_within: Some(limit), ..Pair::default() });
     let began = now();
     let error = bed.world.start().await.unwrap_err();
     let took = now() - began;

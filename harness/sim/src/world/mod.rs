@@ -202,6 +202,7 @@ fn rule_of(fault: &Fault) -> Option<(&Edge, Rule)> {
         Fault::Stop(_)
         | Fault::Kill(_)
         | Fault::Pause(_)
+        | Fault::ForeignCertificate(_)
         | Fault::ClockStep(_)
         | Fault::Bandwidth(_)
         | Fault::Slice(_)
@@ -232,7 +233,7 @@ impl<S: SimSystem> World for SimWorld<S> {
 
     fn supports(&self, fault: &Fault) -> Result<(), WorldError> {
         match fault {
-            Fault::Bandwidth(_) | Fault::Slice(_) => {
+            Fault::Bandwidth(_) | Fault::Slice(_) | Fault::ForeignCertificate(_) => {
                 let what = format!("{fault}: its links carry calls, not bytes");
                 Err(WorldError::Unsupported { world: WorldKind::Virtual, what })
             }

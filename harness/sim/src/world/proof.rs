@@ -26,7 +26,11 @@ pub(super) fn of_effect(fault: &Fault, edge: &Edge, probe: &Probe, round_trip: D
             let late = probe.took >= round_trip + least && probe.took > round_trip;
             probe.end == ProbeEnd::Answered && late
         }
-        Fault::Bandwidth(_) | Fault::Slice(_) | Fault::ClockStep(_) | Fault::Flap(_) => false,
+        Fault::Bandwidth(_)
+        | Fault::Slice(_)
+        | Fault::ForeignCertificate(_)
+        | Fault::ClockStep(_)
+        | Fault::Flap(_) => false,
     };
     shown.then(|| Evidence(sentence(edge, probe)))
 }

@@ -13,11 +13,43 @@ pub struct Document {
     pub status: String,
     /// The status of each service.
     pub services: BTreeMap<String, String>,
+    /// What each service outside of the node lacks.
+    pub errors: BTreeMap<String, ErrorKind>,
     /// The state of each circuit.
     pub circuits: BTreeMap<String, String>,
     /// Whether it is of the documented form, to the letter, under the status code that belongs to it, with
     /// exactly the services and circuits of one of the topologies.
     pub exact: bool,
+}
+
+/// What a service lacks, by what the document says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Nothing.
+    None,
+    /// It is not trusted.
+    Tls,
+    /// Anything else.
+    Other,
+}
+
+impl ErrorKind {
+    fn of(error: Option<&str>) -> Self {
+        match error {
+            None => Self::None,
+            Some(error) if error.starts_with("tls: ") => Self::Tls,
+            Some(_) => Self::Other,
+        }
+    }
+
+    /// The word for it in signals.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Tls => "tls",
+            Self::Other => "other",
+        }
+    }
 }
 
 impl Document {
@@ -120,6 +152,12 @@ pub fn document(code: u16, body: &[u8]) -> Option<Document> {
             .iter()
             .map(|(name, service)| (name.clone(), service.status.name().to_owned()))
             .collect(),
+        errors: form
+            .services
+            .iter()
+            .filter(|(name, _)| *name != CACHE)
+            .map(|(name, service)| (name.clone(), ErrorKind::of(service.error.as_deref())))
+            .collect(),
         circuits: form
             .circuit_breakers
             .iter()
@@ -135,7 +173,13 @@ pub fn document(code: u16, body: &[u8]) -> Option<Document> {
 fn loosely(body: &[u8]) -> Option<Document> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
     let status = value.get("status")?.as_str()?.to_owned();
-    Some(Document { status, services: BTreeMap::new(), circuits: BTreeMap::new(), exact: false })
+    Some(Document {
+        status,
+        services: BTreeMap::new(),
+        errors: BTreeMap::new(),
+        circuits: BTreeMap::new(),
+        exact: false,
+    })
 }
 
 impl ServiceStatus {
@@ -184,6 +228,19 @@ mod tests {
         assert!(!document(200, text("healthy", r#","extra":1"#).as_bytes()).unwrap().exact);
         assert!(!document(200, text("fine", "").as_bytes()).unwrap().exact);
         assert_eq!(document(200, b"nonsense"), None);
+    }
+
+    #[test]
+    fn a_service_that_is_not_trusted_is_told_from_one_that_is_away() {
+        let kind = |error: &str| {
+            let down = format!(r#""opa":{{"status":"down","responseTime":0.8,"error":"{error}"}}"#);
+            let text = text("unhealthy", "").replace(r#""opa":{"status":"up","responseTime":0.8}"#, &down);
+            document(503, text.as_bytes()).unwrap().errors["opa"]
+        };
+        assert_eq!(kind("tls: the certificate is of no trusted authority"), ErrorKind::Tls);
+        assert_eq!(kind("connection refused"), ErrorKind::Other);
+        let well = document(200, text("healthy", "").as_bytes()).unwrap();
+        assert_eq!(well.errors, BTreeMap::from([("opa".to_owned(), ErrorKind::None)]));
     }
 
     #[test]

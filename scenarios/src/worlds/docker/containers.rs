@@ -7,10 +7,11 @@ use coalition::realms::realm_name;
 use dive_authz::policies;
 use dive_node::Settings;
 use harness_core::world::WorldError;
-use harness_docker::world::{ContainerPlan, Site};
+use harness_docker::world::{ContainerPlan, InterceptorRole, Site};
 use harness_docker::{Ready, Recipe};
-use harness_local::Canary;
+use harness_local::{Canary, Identity};
 
+use super::super::certificates::Certificates;
 use super::super::settings;
 use crate::binding::kit::{IDENTITY_PROVIDER, Kit};
 use crate::binding::topology::{BLACKLIST, HUB, KAS, KEYCLOAK, MONGODB, OPA, REDIS, Shape};
@@ -19,9 +20,13 @@ use crate::binding::wire;
 /// The audit file, in the container of whoever keeps it.
 pub(super) const AUDIT: &str = "/audit.jsonl";
 
+const CA_PATH: &str = "/ca.pem";
+const CHAIN_PATH: &str = "/tls.pem";
+const KEY_PATH: &str = "/tls.key";
+
 const NODE_PORT: u16 = 4000;
 const OPA_PORT: u16 = 8181;
-const KEYCLOAK_PORT: u16 = 8080;
+const KEYCLOAK_PORT: u16 = 8443;
 const MONGODB_PORT: u16 = 27_017;
 const REDIS_PORT: u16 = 6379;
 
@@ -45,6 +50,11 @@ pub(super) fn toxiproxy() -> Result<Recipe, WorldError> {
     recipe(TOXIPROXY_IMAGE)
 }
 
+/// What comes between where a certificate is to be foreign: this program, which nodes are too.
+pub(super) fn interceptor() -> Result<InterceptorRole, WorldError> {
+    Ok(InterceptorRole { recipe: recipe(NODE_IMAGE)?, args: vec!["serve".into(), "interceptor".into()] })
+}
+
 /// The recipes of every image that a topology needs, each once.
 ///
 /// # Errors
@@ -61,6 +71,7 @@ pub fn recipes(shape: Shape) -> Result<Vec<Recipe>, WorldError> {
 pub(super) struct Containers<'a> {
     pub(super) settings: &'a Settings,
     pub(super) kit: &'a Kit,
+    pub(super) certificates: &'a Certificates,
     pub(super) site: &'a Site,
 }
 
@@ -112,28 +123,42 @@ impl Containers<'_> {
         let realm = self.kit.coalition().realm(HUB_TENANT, &[]);
         let realm = realm.map_err(|error| WorldError::Failed(error.to_string()))?;
         let path = format!("/realms/{name}/.well-known/openid-configuration");
+        let identity = self.identity(KEYCLOAK)?;
         Ok(ContainerPlan::new(KEYCLOAK, recipe(KEYCLOAK_IMAGE)?, KEYCLOAK_PORT, "/realms/master")
             .args([
                 "start",
                 "--optimized",
                 "--cache=local",
-                "--http-enabled=true",
+                &format!("--https-port={KEYCLOAK_PORT}"),
+                &format!("--https-certificate-file={CHAIN_PATH}"),
+                &format!("--https-certificate-key-file={KEY_PATH}"),
                 &format!("--hostname={IDENTITY_PROVIDER}"),
                 "--hostname-backchannel-dynamic=true",
                 "--import-realm",
             ])
             .file(format!("/opt/keycloak/data/import/{name}.json"), realm.to_string())
-            .ready(Ready::Http { port: KEYCLOAK_PORT, path }, KEYCLOAK_READY))
+            .file(CHAIN_PATH, identity.chain)
+            // Its process is of root's group, not root.
+            .group_secret(KEY_PATH, identity.key)
+            .ready(Ready::Http { port: KEYCLOAK_PORT, path }, KEYCLOAK_READY)
+            .tls())
+    }
+
+    /// What a service proves itself with, to whoever calls it over an edge or from this machine.
+    fn identity(&self, service: &str) -> Result<Identity, WorldError> {
+        let near = self.site.via(HUB, service)?.ip().to_string();
+        self.certificates.issue(service, &[near])
     }
 
     /// A service of the product, with these settings beside the run's and those of its edges.
     fn product(&self, shape: Shape, service: &str, role: &str, places: &[(&str, String)]) -> Plan {
         let wiring = settings::wiring(shape, service, |to| self.site.via(service, to))?;
-        let format = ("log.format", "json".to_owned());
-        let places = [places, &wiring, &[format]].concat();
+        let everywhere = [("log.format", "json".to_owned()), ("tls.ca_file", CA_PATH.to_owned())];
+        let places = [places, &wiring, &everywhere].concat();
         let settings = settings::placed(self.settings, &places)?;
         let plan =
             ContainerPlan::new(service, recipe(NODE_IMAGE)?, NODE_PORT, "/health/live").args(["serve", role]);
+        let plan = plan.file(CA_PATH, self.certificates.authority());
         let environment = settings::environment(&settings);
         Ok(environment.into_iter().fold(plan, |plan, (name, value)| plan.env(&name, value)))
     }
@@ -170,10 +195,16 @@ impl Containers<'_> {
             ("kas.key_file", "/kas.key".into()),
             ("node.id", KAS.into()),
             ("audit.path", AUDIT.into()),
+            ("tls.certificate", CHAIN_PATH.into()),
+            ("tls.key", KEY_PATH.into()),
         ];
+        let identity = self.identity(KAS)?;
         Ok(self
             .product(shape, KAS, "kas", &places)?
             .secret("/kas.key", self.kit.sealed().kas_key.clone())
+            .file(CHAIN_PATH, identity.chain)
+            .secret(KEY_PATH, identity.key)
+            .tls()
             .after(OPA)
             .after(KEYCLOAK)
             .after(MONGODB)

@@ -5,8 +5,7 @@ mod containers;
 
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +29,7 @@ use harness_local::clock::Clock;
 pub use self::containers::recipes;
 
 use self::containers::{AUDIT, Containers};
+use super::certificates::{Certificates, scheme};
 use super::watch::{self, AuditTail, Client, HealthWatch, LogClock};
 use super::{seed, settings, tell_where};
 use crate::binding::asked::Party;
@@ -80,8 +80,10 @@ pub(super) fn run(
             images: Source::Auto,
             executable: plan.program.clone(),
             toxiproxy: containers::toxiproxy()?,
+            interceptor: Some(containers::interceptor()?),
         };
-        let world = DockerWorld::new(DockerDive::new(plan, engine.clone())?, config, journal.clone())?;
+        let world =
+            DockerWorld::new(DockerDive::new(plan, folder, engine.clone())?, config, journal.clone())?;
         for fault in plan.scenario.faults.values() {
             world.supports(fault)?;
         }
@@ -111,35 +113,46 @@ fn went_away(error: EngineError) -> WorldError {
     WorldError::Ground { problem, next_step }
 }
 
+/// The base URL at which this machine reaches a service of the product or its identity provider.
+fn base(site: &Site, service: &str) -> Result<String, WorldError> {
+    Ok(format!("{}://{}", scheme(service), site.address(service)?))
+}
+
 /// A topology of which every service is a container.
 struct DockerDive {
     shape: Shape,
     engine: Engine,
     settings: Settings,
     kit: Arc<Kit>,
+    certificates: Certificates,
+    /// Where the authority's certificate is kept.
+    authority: PathBuf,
     session: Session,
     client: Client,
     log_clock: OnceCell<LogClock>,
 }
 
 impl DockerDive {
-    fn new(plan: &Plan, engine: Engine) -> Result<Self, ExecuteError> {
+    fn new(plan: &Plan, folder: &Path, engine: Engine) -> Result<Self, ExecuteError> {
         let shape = super::shape_of(plan)?;
         let kit = Kit::now(shape)?;
+        let certificates = Certificates::new()?;
         Ok(Self {
             shape,
             engine,
             settings: settings::of(plan)?,
             session: Session::new(kit.clone()),
             kit,
-            client: Client::new()?,
+            client: Client::new(&certificates.trust()?),
+            authority: certificates.keep(folder)?,
+            certificates,
             log_clock: OnceCell::new(),
         })
     }
 
     /// Logs everybody in whom the identity provider knows: it signs with keys of its own, and the
     /// coalition's tokens are not from there.
-    async fn log_in(&self, keycloak: SocketAddr) -> Result<(), String> {
+    async fn log_in(&self, keycloak: &str) -> Result<(), String> {
         let users = self.kit.coalition().users().iter().filter(|user| user.tenant == HUB_TENANT);
         for user in users {
             self.client.log_in(keycloak, &self.session, user.id).await?;
@@ -148,7 +161,7 @@ impl DockerDive {
     }
 
     async fn open(&self, site: &Site, number: u64) -> Answer {
-        match (site.address(HUB), site.address(KAS)) {
+        match (base(site, HUB), base(site, KAS)) {
             (Ok(hub), Ok(kas)) => self.client.open(hub, kas, &self.session, number).await,
             (Err(error), _) | (_, Err(error)) => {
                 Answer::new(Class::Error.name()).with("error", error.to_string())
@@ -161,7 +174,8 @@ impl DockerSystem for DockerDive {
     fn plan(&self, site: &Site) -> Result<Vec<ContainerPlan>, WorldError> {
         let clock = site.clock();
         self.log_clock.get_or_init(|| LogClock::pair(clock.now(), clock.speed()));
-        Containers { settings: &self.settings, kit: &self.kit, site }.of(self.shape)
+        let (settings, kit, certificates) = (&self.settings, &self.kit, &self.certificates);
+        Containers { settings, kit, certificates, site }.of(self.shape)
     }
 
     /// Fills the store and logs everybody in, past every edge.
@@ -171,12 +185,12 @@ impl DockerSystem for DockerDive {
         }
         // Nodes read its keys over edges of their own. One of them is named: the hub's faults are the ones that
         // scenarios are about.
-        let identity_provider = format!("http://{}", site.via(HUB, KEYCLOAK)?);
+        let identity_provider = format!("{}://{}", scheme(KEYCLOAK), site.via(HUB, KEYCLOAK)?);
         let store = site.address(MONGODB)?;
         seed::seed(store, &self.settings.mongodb.database, &self.kit, &identity_provider)
             .await
             .map_err(|why| WorldError::Failed(format!("the store can't be filled: {why}")))?;
-        self.log_in(site.address(KEYCLOAK)?)
+        self.log_in(&base(site, KEYCLOAK)?)
             .await
             .map_err(|why| WorldError::Failed(format!("not everybody could log in: {why}")))
     }
@@ -190,26 +204,25 @@ impl DockerSystem for DockerDive {
         }
         let asked = self.session.ask(kind, number);
         let to = match asked.to {
-            Party::Hub => site.address(HUB),
-            Party::Kas => site.address(KAS),
-            Party::Keycloak => site.address(KEYCLOAK),
+            Party::Hub => base(site, HUB),
+            Party::Kas => base(site, KAS),
+            Party::Keycloak => base(site, KEYCLOAK),
             Party::KeycloakManagement => {
                 Err(WorldError::Failed(format!("{request}: the real identity provider takes no such order")))
             }
         };
         match to {
-            Ok(to) => self.client.send(to, &self.session, &asked, site.clock().real(asked.patience)).await,
+            Ok(to) => self.client.send(&to, &self.session, &asked, site.clock().real(asked.patience)).await,
             Err(error) => asked.failed(error.to_string()),
         }
     }
 
     async fn observe(&self, site: &Site, recorder: &Recorder) {
-        let Ok(address) = site.address(HUB) else { return };
+        let Ok(base) = base(site, HUB) else { return };
         let clock = *site.clock();
         let (shape, client) = (self.shape, &self.client);
-        tell_where(shape, recorder, clock.now(), |service| site.address(service));
-        let health =
-            HealthWatch { node: HUB, shape, address, every: LOOK, patience: PATIENCE, clock, client };
+        tell_where(shape, &self.authority, recorder, clock.now(), |service| site.address(service));
+        let health = HealthWatch { node: HUB, shape, base, every: LOOK, patience: PATIENCE, clock, client };
         let container = site.host(HUB);
         let audit = AuditTail { node: HUB, every: FETCH, clock };
         let fetch = async |offset: u64| {

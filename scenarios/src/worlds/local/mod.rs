@@ -25,6 +25,7 @@ use harness_local::{LocalConfig, LocalSystem, LocalWorld, LogLine, ServiceSpec, 
 use tokio::sync::OnceCell;
 
 use self::services::{AUDIT, MANAGEMENT, Services};
+use super::certificates::{Certificates, scheme};
 use super::watch::{self, AuditTail, Client, HealthWatch, LogClock, read_behind};
 use super::{seed, settings, tell_where};
 use crate::binding::asked::Party;
@@ -61,7 +62,7 @@ pub(super) fn run(
                 args: vec!["serve".into(), "reaper".into()],
             },
         };
-        let world = LocalWorld::new(LocalDive::new(plan)?, config, journal.clone())?;
+        let world = LocalWorld::new(LocalDive::new(plan, folder)?, config, journal.clone())?;
         for fault in plan.scenario.faults.values() {
             world.supports(fault)?;
         }
@@ -74,12 +75,20 @@ pub(super) fn run(
     })
 }
 
+/// The base URL of a service of the product or of its identity provider.
+fn base(site: &Site, service: &str) -> Result<String, WorldError> {
+    Ok(format!("{}://{}", scheme(service), site.address(service)?))
+}
+
 /// A topology of which every service is a process.
 struct LocalDive {
     shape: Shape,
     program: PathBuf,
     settings: Settings,
     kit: Arc<Kit>,
+    certificates: Certificates,
+    /// Where the authority's certificate is kept.
+    authority: PathBuf,
     session: Session,
     client: Client,
     /// Whether the store was filled; why not, otherwise. The first request sees to it.
@@ -88,9 +97,10 @@ struct LocalDive {
 }
 
 impl LocalDive {
-    fn new(plan: &Plan) -> Result<Self, ExecuteError> {
+    fn new(plan: &Plan, folder: &Path) -> Result<Self, ExecuteError> {
         let shape = super::shape_of(plan)?;
         let kit = Kit::now(shape)?;
+        let certificates = Certificates::new()?;
         Ok(Self {
             shape,
             program: plan.program.clone(),
@@ -98,14 +108,16 @@ impl LocalDive {
             session: Session::new(kit.clone()),
             filled: OnceCell::new(),
             kit,
-            client: Client::new()?,
+            client: Client::new(&certificates.trust()?),
+            authority: certificates.keep(folder)?,
+            certificates,
             log_clock: std::cell::OnceCell::new(),
         })
     }
 
     async fn open(&self, site: &Site, number: u64) -> Answer {
         let told = |error: WorldError| Answer::new(Class::Error.name()).with("error", error.to_string());
-        match (site.address(HUB), site.address(KAS)) {
+        match (base(site, HUB), base(site, KAS)) {
             (Ok(hub), Ok(kas)) => self.client.open(hub, kas, &self.session, number).await,
             (Err(error), _) | (_, Err(error)) => told(error),
         }
@@ -119,7 +131,8 @@ impl LocalDive {
         let told = |error: WorldError| error.to_string();
         // The node and the key access service reach it over edges of their own. One of the two is named: the
         // hub's faults are the ones that scenarios are about.
-        let identity_provider = format!("http://{}", site.via(HUB, KEYCLOAK).map_err(told)?);
+        let via = site.via(HUB, KEYCLOAK).map_err(told)?;
+        let identity_provider = format!("{}://{via}", scheme(KEYCLOAK));
         let store = site.address(MONGODB).map_err(told)?;
         seed::seed(store, &self.settings.mongodb.database, &self.kit, &identity_provider).await
     }
@@ -145,7 +158,13 @@ impl LocalSystem for LocalDive {
     fn plan(&self, site: &Site) -> Result<Vec<ServiceSpec>, WorldError> {
         let clock = site.clock();
         self.log_clock.get_or_init(|| LogClock::pair(clock.now(), clock.speed()));
-        let services = Services { program: &self.program, settings: &self.settings, kit: &self.kit, site };
+        let services = Services {
+            program: &self.program,
+            settings: &self.settings,
+            kit: &self.kit,
+            certificates: &self.certificates,
+            site,
+        };
         services.of(self.shape)
     }
 
@@ -161,24 +180,25 @@ impl LocalSystem for LocalDive {
             return self.open(site, number).await;
         }
         let to = match asked.to {
-            Party::Hub => site.address(HUB),
-            Party::Kas => site.address(KAS),
-            Party::Keycloak => site.address(KEYCLOAK),
-            Party::KeycloakManagement => site.side_address(KEYCLOAK, MANAGEMENT),
+            Party::Hub => base(site, HUB),
+            Party::Kas => base(site, KAS),
+            Party::Keycloak => base(site, KEYCLOAK),
+            Party::KeycloakManagement => site
+                .side_address(KEYCLOAK, MANAGEMENT)
+                .map(|address| format!("{}://{address}", scheme(KEYCLOAK))),
         };
         match to {
-            Ok(to) => self.client.send(to, &self.session, &asked, site.clock().real(asked.patience)).await,
+            Ok(to) => self.client.send(&to, &self.session, &asked, site.clock().real(asked.patience)).await,
             Err(error) => asked.failed(error.to_string()),
         }
     }
 
     async fn observe(&self, site: &Site, recorder: &Recorder) {
-        let Ok(address) = site.address(HUB) else { return };
+        let Ok(base) = base(site, HUB) else { return };
         let clock = *site.clock();
-        tell_where(self.shape, recorder, clock.now(), |service| site.address(service));
+        tell_where(self.shape, &self.authority, recorder, clock.now(), |service| site.address(service));
         let (shape, client) = (self.shape, &self.client);
-        let health =
-            HealthWatch { node: HUB, shape, address, every: LOOK, patience: PATIENCE, clock, client };
+        let health = HealthWatch { node: HUB, shape, base, every: LOOK, patience: PATIENCE, clock, client };
         let audit = AuditTail { node: HUB, every: LOOK, clock };
         let path = site.folder(HUB).join(AUDIT);
         let fetch = async |offset| read_behind(&path, offset);

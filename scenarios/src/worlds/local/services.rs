@@ -6,6 +6,7 @@ use dive_node::Settings;
 use harness_core::world::WorldError;
 use harness_local::{Canary, Ready, ServiceSpec, Site};
 
+use super::super::certificates::{CA, CHAIN, Certificates, KEY};
 use super::settings;
 use crate::binding::kit::{IDENTITY_PROVIDER, Kit, SEED};
 use crate::binding::topology::{BLACKLIST, HUB, KAS, KEYCLOAK, MONGODB, OPA, REDIS, Shape};
@@ -22,6 +23,7 @@ pub(super) struct Services<'a> {
     pub(super) program: &'a Path,
     pub(super) settings: &'a Settings,
     pub(super) kit: &'a Kit,
+    pub(super) certificates: &'a Certificates,
     pub(super) site: &'a Site,
 }
 
@@ -68,7 +70,14 @@ impl Services<'_> {
         ]);
         keycloak.ready = Ready::Http("/realms/master".into());
         keycloak.canary = Canary::Http("/realms/master".into());
-        Ok(keycloak)
+        let keycloak = keycloak.args(["--certificate", CHAIN, "--key", KEY]);
+        self.speaking_tls(keycloak, KEYCLOAK)
+    }
+
+    /// The same with a certificate of the coalition's authority.
+    fn speaking_tls(&self, spec: ServiceSpec, service: &str) -> Spec {
+        let identity = self.certificates.issue(service, &[])?;
+        Ok(spec.file(CHAIN, identity.chain.clone()).file(KEY, identity.key.clone()).tls(identity))
     }
 
     fn mongodb(&self) -> Spec {
@@ -91,12 +100,12 @@ impl Services<'_> {
     /// A service of the product, with these settings beside the run's and those of its edges.
     fn product(&self, shape: Shape, service: &str, role: &str, places: &[(&str, String)]) -> Spec {
         let wiring = settings::wiring(shape, service, |to| self.site.via(service, to))?;
-        let format = ("log.format", "json".to_owned());
-        let places = [places, &wiring, &[format]].concat();
+        let everywhere = [("log.format", "json".to_owned()), ("tls.ca_file", CA.to_owned())];
+        let places = [places, &wiring, &everywhere].concat();
         let settings = settings::placed(self.settings, &places)?;
         let mut spec = ServiceSpec::new(service, self.program, "/health/live").args(["serve", role]);
         spec.env.extend(settings::environment(&settings));
-        Ok(spec)
+        Ok(spec.file(CA, self.certificates.authority()))
     }
 
     fn hub_with_files(&self, shape: Shape) -> Spec {
@@ -130,13 +139,16 @@ impl Services<'_> {
             ("kas.key_file", "key".into()),
             ("node.id", KAS.into()),
             ("audit.path", AUDIT.into()),
+            ("tls.certificate", CHAIN.into()),
+            ("tls.key", KEY.into()),
         ];
-        Ok(self
+        let kas = self
             .product(shape, KAS, "kas", &places)?
             .file("key", self.kit.sealed().kas_key.clone())
             .after(OPA)
             .after(KEYCLOAK)
             .after(MONGODB)
-            .after(BLACKLIST))
+            .after(BLACKLIST);
+        self.speaking_tls(kas, KAS)
     }
 }

@@ -1,15 +1,18 @@
-//! The caller of a node, over HTTP.
+//! The caller of a topology's services, over HTTP and HTTPS.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use coalition::HUB_TENANT;
 use coalition::realms::issuer;
-use dive_kas::client::HttpTransport;
+use dive_kas::client::{Transport, TransportError};
+use dive_node::adapters::{Connections, HttpClient, HttpError, Trust};
 use dive_runtime::TokioRuntime;
 use harness_core::event::Answer;
-use harness_core::world::WorldError;
+use http::{Request, Response};
+use tokio::time::timeout;
 
 use crate::binding::asked::Asked;
 use crate::binding::opening::Ways;
@@ -18,9 +21,13 @@ use crate::binding::session::Session;
 const FORM: &str = "application/x-www-form-urlencoded";
 /// How long a login may take, in real time: passwords are slow to check by intent.
 const LOGIN: Duration = Duration::from_secs(20);
+/// How long a connection may take, in real time, beyond what a request may.
+const CONNECT: Duration = Duration::from_secs(20);
+/// The longest answer that is read, bytes.
+const LONGEST_ANSWER: usize = 64 << 20;
 
-/// Asks nodes. Keeps connections, as callers do.
-pub(crate) struct Client(reqwest::Client);
+/// Asks services. Keeps connections, as callers do.
+pub(crate) struct Client(HttpClient);
 
 /// Why there was no answer.
 pub(crate) enum NoAnswer {
@@ -31,34 +38,24 @@ pub(crate) enum NoAnswer {
 }
 
 impl Client {
-    pub(crate) fn new() -> Result<Self, WorldError> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-            .pool_idle_timeout(Duration::from_secs(5))
-            .build()
-            .map_err(|error| WorldError::Failed(format!("no HTTP client: {error}")))?;
-        Ok(Self(client))
+    /// A caller who trusts those.
+    pub(crate) fn new(trust: &Trust) -> Self {
+        Self(HttpClient::new(trust, Connections::Kept, CONNECT, LONGEST_ANSWER))
     }
 
-    /// Sends a request of the run's callers and awaits its end, for at most `patience` of real time.
+    /// Sends a request of the run's callers to the service at `base` and awaits its end, for at most `patience`
+    /// of real time.
     pub(crate) async fn send(
         &self,
-        to: SocketAddr,
+        base: &str,
         session: &Session,
         asked: &Asked,
         patience: Duration,
     ) -> Answer {
-        let request = self.0.post(format!("http://{to}{}", asked.path)).timeout(patience);
+        let request = Request::post(format!("{base}{}", asked.path));
         let request = asked.headers().fold(request, |request, (name, value)| request.header(name, value));
-        let exchange = async {
-            let answer = request.body(asked.body.clone()).send().await?;
-            let status = answer.status().as_u16();
-            Ok((status, answer.bytes().await?))
-        };
-        match exchange.await.map_err(|error: reqwest::Error| why(&error)) {
-            Ok((status, body)) => session.read(asked, status, &body),
+        match self.exchange(request.body(asked.body.clone().into()), patience).await {
+            Ok(answer) => session.read(asked, answer.status().as_u16(), answer.body()),
             Err(NoAnswer::Late) => asked.unanswered(),
             Err(NoAnswer::Failed(why)) => asked.failed(why),
         }
@@ -70,38 +67,28 @@ impl Client {
     /// What there was instead of a token.
     pub(crate) async fn log_in(
         &self,
-        identity_provider: SocketAddr,
+        identity_provider: &str,
         session: &Session,
         user: &'static str,
     ) -> Result<(), String> {
-        let failed = |error: reqwest::Error| match why(&error) {
+        let url = format!("{}/protocol/openid-connect/token", issuer(identity_provider, HUB_TENANT));
+        let request = Request::post(url).header("content-type", FORM);
+        let request = request.body(session.credentials(user).into());
+        let answer = self.exchange(request, LOGIN).await.map_err(|why| match why {
             NoAnswer::Late => format!("{user}: no answer within {LOGIN:?}"),
             NoAnswer::Failed(why) => format!("{user}: {why}"),
-        };
-        let url = format!(
-            "{}/protocol/openid-connect/token",
-            issuer(&format!("http://{identity_provider}"), HUB_TENANT)
-        );
-        let request = self.0.post(url).timeout(LOGIN).header("content-type", FORM);
-        let answer = request.body(session.credentials(user)).send().await.map_err(failed)?;
-        let status = answer.status();
-        let body = answer.bytes().await.map_err(failed)?;
+        })?;
+        let (status, body) = (answer.status(), answer.body());
         if !status.is_success() {
-            return Err(format!("{user}: status {status}: {}", String::from_utf8_lossy(&body)));
+            return Err(format!("{user}: status {status}: {}", String::from_utf8_lossy(body)));
         }
-        session.log_in(user, &body);
+        session.log_in(user, body);
         Ok(())
     }
 
     /// Opens an encrypted resource, as one of the run's callers.
-    pub(crate) async fn open(
-        &self,
-        hub: SocketAddr,
-        kas: SocketAddr,
-        session: &Session,
-        number: u64,
-    ) -> Answer {
-        let to = |address| Arc::new(HttpTransport::new(&format!("http://{address}"), self.0.clone()));
+    pub(crate) async fn open(&self, hub: String, kas: String, session: &Session, number: u64) -> Answer {
+        let to = |base| Arc::new(Way { base, client: self.0.clone() });
         let ways = Ways { node: to(hub), kas: to(kas), runtime: Arc::new(TokioRuntime::new()) };
         session.open(ways, number, rand::random()).await
     }
@@ -109,31 +96,40 @@ impl Client {
     /// The status and the body of a GET, within real time.
     pub(crate) async fn get(
         &self,
-        node: SocketAddr,
+        base: &str,
         path: &str,
         within: Duration,
     ) -> Result<(u16, Vec<u8>), NoAnswer> {
-        let answer = self
-            .0
-            .get(format!("http://{node}{path}"))
-            .timeout(within)
-            .send()
-            .await
-            .map_err(|error| why(&error))?;
-        let status = answer.status().as_u16();
-        let body = answer.bytes().await.map_err(|error| why(&error))?;
-        Ok((status, body.to_vec()))
+        let request = Request::get(format!("{base}{path}")).body(Bytes::new());
+        let answer = self.exchange(request, within).await?;
+        Ok((answer.status().as_u16(), answer.into_body().to_vec()))
+    }
+
+    async fn exchange(
+        &self,
+        request: http::Result<Request<Bytes>>,
+        within: Duration,
+    ) -> Result<Response<Bytes>, NoAnswer> {
+        let request = request.map_err(|error| NoAnswer::Failed(error.to_string()))?;
+        match timeout(within, self.0.send(request)).await {
+            Ok(answer) => answer.map_err(|error: HttpError| NoAnswer::Failed(error.to_string())),
+            Err(_) => Err(NoAnswer::Late),
+        }
     }
 }
 
-/// What went wrong, down to its cause.
-fn why(error: &reqwest::Error) -> NoAnswer {
-    if error.is_timeout() {
-        return NoAnswer::Late;
+/// The way to one service.
+struct Way {
+    base: String,
+    client: HttpClient,
+}
+
+#[async_trait]
+impl Transport for Way {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let told = |error: &dyn std::fmt::Display| TransportError(error.to_string());
+        let absolute = format!("{}{}", self.base, request.uri());
+        *request.uri_mut() = absolute.parse().map_err(|error| told(&error))?;
+        self.client.send(request).await.map_err(|error| told(&error))
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    NoAnswer::Failed(cause.to_string())
 }

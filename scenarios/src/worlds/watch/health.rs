@@ -1,6 +1,5 @@
 //! The health document of a node, polled.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use harness_core::event::What;
@@ -18,8 +17,8 @@ pub(crate) struct HealthWatch<'a> {
     pub(crate) node: &'static str,
     /// The topology it is of.
     pub(crate) shape: Shape,
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
+    /// Its base URL.
+    pub(crate) base: String,
     /// How often to look, in real time.
     pub(crate) every: Duration,
     /// How long, in real time, the document may take. It comes from the node's memory: what is to be waited out
@@ -37,7 +36,7 @@ impl HealthWatch<'_> {
         let mut last_look = self.clock.now();
         loop {
             let sent = self.clock.now();
-            let answer = self.client.get(self.address, "/health/detailed", self.patience).await;
+            let answer = self.client.get(&self.base, "/health/detailed", self.patience).await;
             let seen = Span::between(last_look, self.clock.now());
             match answer {
                 Ok((code, body)) => self.read(recorder, seen, code, &body),
@@ -61,6 +60,9 @@ impl HealthWatch<'_> {
         for (service, status) in document.services.iter().filter(|(service, _)| *service != "cache") {
             recorder.signal(seen, &format!("{node}/service/{service}"), status);
         }
+        for (service, error) in &document.errors {
+            recorder.signal(seen, &format!("{node}/error/{service}"), error.name());
+        }
         // Its moves are told to the instant by the node's log; the document says where it began.
         for (dependency, state) in &document.circuits {
             let signal = format!("{node}/circuit/{dependency}");
@@ -76,7 +78,7 @@ impl HealthWatch<'_> {
     /// What only the document tells could not be seen. Circuits move in the log.
     fn late(&self, recorder: &Recorder, seen: Span) {
         let (node, patience) = (self.node, self.patience);
-        for what in ["document", "status", "service/"] {
+        for what in ["document", "status", "service/", "error/"] {
             let why = format!("{node} did not answer about its health within {patience:?}");
             recorder.record(seen, What::Blind { prefix: format!("{node}/{what}"), why });
         }
@@ -96,9 +98,10 @@ impl HealthWatch<'_> {
         };
         recorder.signal(seen, &format!("{node}/status"), "down");
         recorder.signal(seen, &format!("{node}/document"), "unknown");
-        for signal in of_node(&format!("{node}/circuit/")).iter().chain(&of_node(&format!("{node}/service/")))
-        {
-            recorder.signal(seen, signal, "unknown");
+        for family in ["circuit", "service", "error"] {
+            for signal in of_node(&format!("{node}/{family}/")) {
+                recorder.signal(seen, &signal, "unknown");
+            }
         }
     }
 }
