@@ -22,7 +22,7 @@ use crate::metrics::Metrics;
 use crate::poller::{EngineProbe, Poller, Watch};
 use crate::ports::{Ports, Probe, ProcessStats, Revocation};
 use crate::resources::Resources;
-use crate::revocation::Revocations;
+use crate::revocation::{Revocations, RevocationsProbe};
 use crate::settings::Settings;
 use crate::shipper::Shipper;
 use crate::token::Verifier;
@@ -75,6 +75,7 @@ impl Node {
             audit,
             events: sink,
             revocations,
+            revocation_journal,
             decisions,
             sealing_key,
             shipping,
@@ -142,8 +143,14 @@ impl Node {
                 // Whose it is, is not known; it is refused before any decision is looked for.
                 Revocation::Token { .. } => {}
             });
-            Arc::new(Revocations::new(store, &settings.revocation, Arc::clone(&runtime), on_news))
+            let (journal, runtime) = (revocation_journal, Arc::clone(&runtime));
+            Arc::new(Revocations::new(store, journal, &settings.revocation, runtime, on_news))
         });
+        if let (Some(revocations), Some(probe)) = (&revocations, probes.get_mut(&Dependency::BlacklistRedis))
+        {
+            let (store, revocations) = (Arc::clone(probe), Arc::clone(revocations));
+            *probe = Arc::new(RevocationsProbe { store, revocations });
+        }
         let resources_path = path(Dependency::Mongodb, settings.resources.timeout);
         let enforcement = Enforcement {
             tenant: Arc::clone(&settings.node.tenant),

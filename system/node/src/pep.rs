@@ -15,7 +15,7 @@ use dive_authz::{Decision, Input, Reason};
 
 use crate::audit::AuditEntry;
 use crate::clock::rfc3339;
-use crate::enforcement::{Ask, NO_METADATA, NO_TRAIL};
+use crate::enforcement::{Ask, NO_METADATA, NO_TRAIL, Verdict};
 use crate::event::NodeEvent;
 use crate::http;
 use crate::node::Node;
@@ -60,25 +60,15 @@ impl Node {
     /// [`Unverified`] when the token is not to be believed, or that cannot be told.
     pub async fn verify(&self, ask: &Ask<'_>) -> Result<Bearer, Unverified> {
         match self.parts().enforcement.authenticate(ask.token).await {
-            Ok(token) => self.revocations_read().map(|()| Bearer(token)).map_err(Unverified::Unavailable),
-            Err(why) => {
-                let why = why.to_string();
+            Ok(token) => Ok(Bearer(token)),
+            Err(Verdict::Unavailable { reason, retry_after }) => {
+                Err(Unavailable { reason, retry_after }.into())
+            }
+            Err(refusal) => {
+                let why = refusal.reason().into_owned();
                 self.emit(&NodeEvent::TokenRefused { request_id: ask.request_id, why: &why });
                 Err(Unverified::Refused(why))
             }
-        }
-    }
-
-    /// Fails while there are revocations of which none was ever read. A node answers all the same; what such a
-    /// service hands out cannot be taken back.
-    fn revocations_read(&self) -> Result<(), Unavailable> {
-        let parts = self.parts();
-        match &parts.enforcement.revocations {
-            Some(revocations) if revocations.known().read_at.is_none() => Err(Unavailable {
-                reason: "revocations unavailable",
-                retry_after: Some(parts.settings.revocation.reread),
-            }),
-            _ => Ok(()),
         }
     }
 

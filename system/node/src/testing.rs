@@ -25,8 +25,8 @@ use crate::audit::AuditEntry;
 use crate::event::NodeEvent;
 use crate::ports::{
     Audit, DecisionKey, DecisionStore, EngineError, EventSink, IdentityProvider, IssuerRegistry,
-    PolicyEngine, Probe, ProbeError, ResourceStore, Revocation, RevocationFeed, RevocationStore, SealingKey,
-    StoreError, StoredResource, TrustedIssuer,
+    PolicyEngine, Probe, ProbeError, ResourceStore, Revocation, RevocationFeed, RevocationJournal,
+    RevocationStore, SealingKey, StoreError, StoredResource, TrustedIssuer,
 };
 use crate::{ClaimMap, Dependency, Node, Ports, Settings};
 
@@ -458,6 +458,32 @@ impl RevocationStore for FakeRevocations {
     async fn feed(&self) -> Result<Box<dyn RevocationFeed>, StoreError> {
         self.reach()?;
         Ok(Box::new(Silence))
+    }
+}
+
+/// A journal of revocations that outlives the node.
+#[derive(Default)]
+pub(crate) struct FakeJournal {
+    pub(crate) kept: Mutex<Vec<Revocation>>,
+    pub(crate) full: Mutex<bool>,
+}
+
+#[async_trait]
+impl RevocationJournal for FakeJournal {
+    fn left(&self) -> Vec<Revocation> {
+        self.kept.lock().clone()
+    }
+
+    async fn keep(&self, revocation: &Revocation) -> Result<(), StoreError> {
+        if *self.full.lock() {
+            return Err(StoreError::Unavailable("full".to_owned()));
+        }
+        self.kept.lock().push(revocation.clone());
+        Ok(())
+    }
+
+    fn clear(&self) {
+        self.kept.lock().clear();
     }
 }
 

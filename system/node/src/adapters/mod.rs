@@ -12,6 +12,7 @@ mod opa;
 mod process;
 pub mod redis;
 mod resources_file;
+mod revocation_journal;
 mod tls;
 
 pub use audit_file::{AuditFile, AuditLine, read_audit};
@@ -24,6 +25,7 @@ pub use log_events::LogEvents;
 pub use opa::{Opa, OpaError};
 pub use process::ThisProcess;
 pub use resources_file::ResourcesFile;
+pub use revocation_journal::RevocationJournalFile;
 pub use tls::{Distrust, Trust, TrustError, distrust};
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The request path: token → resource → question → decision. Everything fails closed.
 //!
 //! ```text
-//!  verify token ─► revoked? ─401─► metadata ─404/503─► decision cache ──hit──► allow 200 / deny 403
+//!  verify token ─► revoked? ─401/503─► metadata ─404/503─► decision cache ──hit──► allow 200 / deny 403
 //!                                                           │ miss
 //!                                                           └► breaker ► policy engine ─error─► 503
 //! ```
@@ -24,6 +24,7 @@ pub(crate) use revoke::{NotRevoked, Revoke, Target};
 pub(crate) use search::{Page, Search};
 pub(crate) use trail::{Outcome, Trail};
 pub use verdict::Ask;
+use verdict::NO_REVOCATIONS;
 pub(crate) use verdict::{NO_METADATA, NO_TRAIL, Unauthenticated, Verdict};
 
 use crate::audit::{AuditEntry, RESOURCE_ACCESS};
@@ -96,7 +97,7 @@ impl Enforcement {
                 let token = trace.token.insert(token);
                 self.judge_resource(ask, token, &mut trace.question).await
             }
-            Err(why) => Verdict::Unauthenticated(why),
+            Err(refusal) => refusal,
         };
         self.conclude(event_type, ask, &trace, verdict, started).await
     }
@@ -116,24 +117,29 @@ impl Enforcement {
                     Err(unread) => (unread.into(), None),
                 }
             }
-            Err(why) => (Verdict::Unauthenticated(why), None),
+            Err(refusal) => (refusal, None),
         };
         let verdict = self.conclude(RESOURCE_ACCESS, ask, &trace, verdict, started).await;
         (verdict, payload)
     }
 
-    /// Who brings `token`, if it is to be believed and was not revoked.
-    pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<VerifiedToken>, Unauthenticated> {
-        let token = self.verifier.verify(token).await?;
+    /// Who brings `token`, if it is to be believed and was not revoked; else the refusal.
+    pub(crate) async fn authenticate(&self, token: &str) -> Result<Arc<VerifiedToken>, Verdict> {
+        let token = self.verifier.verify(token).await.map_err(Unauthenticated::from)?;
         let Some(revocations) = &self.revocations else { return Ok(token) };
         let life = u64::try_from(token.expires.saturating_sub(token.issued)).unwrap_or(0);
         if Duration::from_secs(life) + self.skew > self.revocation_hold {
-            return Err(Unauthenticated::TooLongLived);
+            return Err(Unauthenticated::TooLongLived.into());
         }
         let user = token.subject.unique_id.as_deref().unwrap_or_default();
+        let known = revocations.are_known().await;
         match revocations.refuses(Some(&token.jti), user, token.issued) {
-            None => Ok(token),
-            Some(_) => Err(Unauthenticated::Revoked),
+            Some(_) => Err(Unauthenticated::Revoked.into()),
+            None if known => Ok(token),
+            None => Err(Verdict::Unavailable {
+                reason: NO_REVOCATIONS,
+                retry_after: Some(revocations.retry_after()),
+            }),
         }
     }
 
@@ -268,6 +274,12 @@ impl Enforcement {
             revision: trace.question.revision.as_deref(),
             took: self.runtime.now().saturating_since(started),
         }));
+    }
+}
+
+impl From<Unauthenticated> for Verdict {
+    fn from(why: Unauthenticated) -> Self {
+        Self::Unauthenticated(why)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dive_runtime::Wall;
 
 use super::trail::Outcome;
-use super::{Enforcement, NO_TRAIL, Unauthenticated};
+use super::{Enforcement, NO_TRAIL, Verdict};
 use crate::audit::SECURITY_EVENT;
 use crate::event::NodeEvent;
 use crate::ports::Revocation;
@@ -38,18 +38,36 @@ pub(crate) struct Revoke<'a> {
 /// How it was refused.
 #[derive(Debug)]
 pub(crate) enum NotRevoked {
-    Unauthenticated(Unauthenticated),
+    /// The token was refused, and why. Never holds any part of it.
+    Unauthenticated(String),
     /// It is somebody else's, and the role is missing.
     Forbidden,
-    Unavailable(&'static str),
+    Unavailable {
+        reason: &'static str,
+        retry_after: Option<Duration>,
+    },
 }
 
 impl NotRevoked {
+    fn unavailable(reason: &'static str) -> Self {
+        Self::Unavailable { reason, retry_after: None }
+    }
+
     pub(crate) fn reason(&self) -> String {
         match self {
-            Self::Unauthenticated(why) => why.to_string(),
+            Self::Unauthenticated(why) => why.clone(),
             Self::Forbidden => "role".to_owned(),
-            Self::Unavailable(reason) => (*reason).to_owned(),
+            Self::Unavailable { reason, .. } => (*reason).to_owned(),
+        }
+    }
+}
+
+impl From<Verdict> for NotRevoked {
+    /// Of a refusal for want of a token that is to be believed.
+    fn from(refusal: Verdict) -> Self {
+        match refusal {
+            Verdict::Unavailable { reason, retry_after } => Self::Unavailable { reason, retry_after },
+            refusal => Self::Unauthenticated(refusal.reason().into_owned()),
         }
     }
 }
@@ -70,7 +88,7 @@ impl Enforcement {
                 let judged = self.judge_target(&revoke.target, &token);
                 (Some(token), Ok(judged))
             }
-            Err(why) => (None, Err(NotRevoked::Unauthenticated(why))),
+            Err(refusal) => (None, Err(refusal.into())),
         };
         let is_admin = |token: &VerifiedToken| token.roles.iter().any(|role| ADMINS.contains(&role.as_str()));
         let name = match &judged {
@@ -79,7 +97,7 @@ impl Enforcement {
         };
         let judged = judged.and_then(|judged| match &self.revocations {
             _ if !judged.own && !token.as_deref().is_some_and(is_admin) => Err(NotRevoked::Forbidden),
-            None => Err(NotRevoked::Unavailable("no store of revocations is configured")),
+            None => Err(NotRevoked::unavailable("no store of revocations is configured")),
             Some(revocations) => Ok((revocations, judged.revocation)),
         });
         let reason = judged.as_ref().map_or_else(NotRevoked::reason, |_| "allow".to_owned());
@@ -95,18 +113,20 @@ impl Enforcement {
         // Before the deed: it holds here whatever comes after.
         let kept = self.trail.put(&outcome).await;
         if let Err(NotRevoked::Unauthenticated(why)) = &judged {
-            let why = why.to_string();
-            self.events.emit(&NodeEvent::TokenRefused { request_id: revoke.request_id, why: &why });
+            self.events.emit(&NodeEvent::TokenRefused { request_id: revoke.request_id, why });
         }
         let (revocations, revocation) = judged?;
-        kept.map_err(|_| NotRevoked::Unavailable(NO_TRAIL))?;
+        kept.map_err(|_| NotRevoked::unavailable(NO_TRAIL))?;
         let what = match &revocation {
             Revocation::Token { .. } => "token",
             Revocation::User { .. } => "user",
         };
         let revoked = revocations.revoke(revocation).await;
         self.events.emit(&NodeEvent::Revoked { request_id: revoke.request_id, what });
-        revoked.map_err(|_| NotRevoked::Unavailable("revoked at this node only"))
+        revoked.map_err(|_| NotRevoked::Unavailable {
+            reason: "revoked at this node only",
+            retry_after: Some(revocations.retry_after()),
+        })
     }
 
     fn judge_target(&self, target: &Target, token: &VerifiedToken) -> Judged {

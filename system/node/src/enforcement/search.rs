@@ -83,7 +83,7 @@ impl Enforcement {
     }
 
     async fn find(&self, search: &Search<'_>, trace: &mut Trace) -> Result<Page, Verdict> {
-        let token = self.authenticate(search.token).await.map_err(Verdict::Unauthenticated)?;
+        let token = self.authenticate(search.token).await?;
         let token = trace.token.insert(token);
         let mut hits: Vec<Hit> = Vec::new();
         let mut page = Page::default();

@@ -11,6 +11,8 @@ use crate::token::TokenError;
 
 /// Why nothing is answered while the store of resources is away.
 pub(crate) const NO_METADATA: &str = "resource metadata unavailable";
+/// Why nothing is let through before it is known what was revoked.
+pub(crate) const NO_REVOCATIONS: &str = "revocations unavailable";
 /// Why nothing is let through while the audit trail is away.
 pub(crate) const NO_TRAIL: &str = "audit trail unavailable";
 

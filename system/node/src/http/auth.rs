@@ -77,10 +77,12 @@ async fn answer(parts: &Parts, id: &str, token: &str, target: Target, action: &'
 
 fn refused(refusal: &NotRevoked, id: &str) -> Response {
     match refusal {
-        NotRevoked::Unauthenticated(why) => Problem::Unauthenticated(&why.to_string()).answer(id),
+        NotRevoked::Unauthenticated(why) => Problem::Unauthenticated(why).answer(id),
         NotRevoked::Forbidden => {
             Problem::Forbidden("others' tokens are revoked by hub-admin and super-admin").answer(id)
         }
-        NotRevoked::Unavailable(reason) => Problem::Unavailable { reason, retry_after: None }.answer(id),
+        NotRevoked::Unavailable { reason, retry_after } => {
+            Problem::Unavailable { reason, retry_after: *retry_after }.answer(id)
+        }
     }
 }

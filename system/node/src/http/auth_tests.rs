@@ -5,11 +5,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::Settings;
-use crate::testing::{EPOCH, FakeDecisions, FakeRevocations, KEY, World, claims, token};
+use crate::testing::{EPOCH, FakeDecisions, FakeJournal, FakeRevocations, KEY, Switch, World, claims, token};
+use crate::{Dependency, Settings};
 
 fn sharing(store: &Arc<FakeRevocations>) -> World {
-    let world = World::with(&Settings::default(), |ports| ports.revocations = Some(store.clone()));
+    sharing_with(store, &Arc::default())
+}
+
+fn sharing_with(store: &Arc<FakeRevocations>, journal: &Arc<FakeJournal>) -> World {
+    let world = World::with(&Settings::default(), |ports| {
+        ports.revocations = Some(store.clone());
+        ports.revocation_journal = Some(journal.clone());
+        ports.probes.insert(Dependency::BlacklistRedis, Switch::on());
+    });
     world.node.start();
     world
 }
@@ -121,6 +129,76 @@ async fn what_is_revoked_while_the_store_is_away_holds_here_and_is_told_later() 
     *store.away.lock() = false;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(status(&there, &token()).await, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_never_read_what_was_revoked_lets_nobody_in() {
+    let store = Arc::new(FakeRevocations::default());
+    logout(&sharing(&store), &token()).await;
+    *store.away.lock() = true;
+    let cold = sharing(&store);
+    let bob = with("uniqueID", "bob".into());
+    for seconds in [0, 30] {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        for token in [&token(), &with("jti", "t2".into())] {
+            let answer = cold.authorize(token, "secret-1").await;
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json()["reason"]),
+                (503, &json!("revocations unavailable"))
+            );
+            assert!(answer.headers.contains_key("retry-after"));
+        }
+        for path in ["/api/resources/secret-1", "/api/resources/search"] {
+            assert_eq!(cold.get_as(&bob, path).await.status, 503);
+        }
+        let admin = with("roles", json!(["hub-admin"]));
+        assert_eq!(revoke(&cold, &admin, json!({"uniqueID": "bob"})).await, 503, "he may be revoked himself");
+        assert_eq!(status(&cold, "x").await, 401, "who is nobody is told so");
+    }
+    assert_eq!(cold.audit.entries.lock().len(), 12, "one for each");
+    let blacklist = |health: Value| health["services"]["blacklistRedis"]["status"].clone();
+    let health = cold.get("/health/detailed").await;
+    assert_eq!((health.status.as_u16(), blacklist(health.json())), (200, json!("down")), "{health:?}");
+    assert_eq!(health.json()["status"], "degraded");
+
+    *store.away.lock() = false;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(
+        (status(&cold, &token()).await, status(&cold, &bob).await),
+        (401, 401),
+        "t1 is the name of both"
+    );
+    assert_eq!(status(&cold, &with("jti", "t2".into())).await, 200);
+    assert_eq!(blacklist(cold.get("/health/detailed").await.json()), "up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_logout_that_nothing_keeps_is_not_acknowledged_but_holds_here() {
+    let (store, journal) = (Arc::new(FakeRevocations::default()), Arc::new(FakeJournal::default()));
+    let world = sharing_with(&store, &journal);
+    assert_eq!(status(&world, &token()).await, 200);
+    (*store.away.lock(), *journal.full.lock()) = (true, true);
+    let answer = world.post(&token(), "/api/auth/logout", &Value::Null).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["reason"]),
+        (503, &json!("revoked at this node only"))
+    );
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(status(&world, &token()).await, 401);
+
+    *journal.full.lock() = false;
+    assert_eq!(logout(&world, &with("jti", "t2".into())).await, 202);
+    assert_eq!(journal.kept.lock().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_named_by_its_jti_whoever_issued_it() {
+    let world = sharing(&Arc::default());
+    world.issuers.trust("https://partner.example", &[&KEY]);
+    let namesake = with("iss", "https://partner.example".into());
+    assert_eq!(status(&world, &namesake).await, 200);
+    assert_eq!(logout(&world, &token()).await, 200);
+    assert_eq!(status(&world, &namesake).await, 401, "refused for its name, though it was not meant");
 }
 
 #[tokio::test(start_paused = true)]

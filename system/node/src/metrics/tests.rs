@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ports::{ConnectionStats, Connections, ProcessStats};
-use crate::testing::{FakeDecisions, FakeRevocations, Manner, Switch, World, claims, token};
+use crate::testing::{FakeDecisions, Manner, Switch, World, claims, token};
 use crate::{Dependency, Settings};
 
 /// What happens between two readings.
@@ -77,7 +77,6 @@ fn full() -> Full {
         for (dependency, switch) in &switches {
             ports.probes.insert(*dependency, switch.clone());
         }
-        ports.revocations = Some(Arc::new(FakeRevocations::default()));
         ports.connections.insert(Dependency::Mongodb, Arc::new(Growing(1.into())));
         ports.process = Some(Arc::new(Growing(1.into())));
     });

@@ -11,6 +11,7 @@
 //! | [`AuditSource`] | the trail's file, to be copied to MongoDB |
 //! | [`IdentityProvider`] | Keycloak, or a file |
 //! | [`RevocationStore`] | the blacklist Redis |
+//! | [`RevocationJournal`] | a file, for what that Redis has not taken yet |
 //! | [`DecisionStore`] | the cache Redis |
 //! | [`Probe`] | any of them, asked whether it is there |
 //! | [`EventSink`], [`ProcessStats`], [`ConnectionStats`] | logs and observers; the process itself |
@@ -35,7 +36,7 @@ pub use engine::{EngineError, PolicyEngine};
 pub use events::{ConnectionStats, Connections, EventSink, ProcessStats};
 pub use identity::{IdentityProvider, IssuerRegistry, TrustedIssuer};
 pub use probe::{Probe, ProbeError};
-pub use revocation::{Revocation, RevocationFeed, RevocationStore};
+pub use revocation::{Revocation, RevocationFeed, RevocationJournal, RevocationStore};
 pub use shipping::{AuditSource, Shipping, TrailBatch};
 pub use store::{Audit, ResourceStore, StoreError, StoredResource};
 
@@ -63,6 +64,9 @@ pub struct Ports {
     pub events: Arc<dyn EventSink>,
     /// The revocations that all nodes share, if there are any.
     pub revocations: Option<Arc<dyn RevocationStore>>,
+    /// What keeps the revocations that their store has not taken. Without it, none is acknowledged before the
+    /// store has it.
+    pub revocation_journal: Option<Arc<dyn RevocationJournal>>,
     /// The decision cache that outlives the process, if there is one.
     pub decisions: Option<Arc<dyn DecisionStore>>,
     /// What seals the entries of [`decisions`](Self::decisions), which need one.
@@ -99,6 +103,7 @@ impl Ports {
             audit,
             events,
             revocations: None,
+            revocation_journal: None,
             decisions: None,
             sealing_key: None,
             shipping: None,

@@ -10,7 +10,8 @@ use super::StoreError;
 pub enum Revocation {
     /// One token.
     Token {
-        /// Its `jti`.
+        /// Its `jti`, and nothing of its issuer: that is how the nodes have agreed to name it. Two issuers that give
+        /// the same name to different tokens have both refused; none is let in for it.
         jti: String,
         /// Until when this is to be known: the token's expiry, skew included.
         until: Wall,
@@ -46,6 +47,22 @@ pub trait RevocationStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] when nothing can be listened to.
     async fn feed(&self) -> Result<Box<dyn RevocationFeed>, StoreError>;
+}
+
+/// Where a node keeps the revocations that their store has not taken, until it has.
+#[async_trait]
+pub trait RevocationJournal: Send + Sync {
+    /// What an earlier life of the node has kept and not cleared, in that order.
+    fn left(&self) -> Vec<Revocation>;
+
+    /// Keeps one. When this returns, it survives what the implementation promises it survives.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not known to be kept. Nobody is then told that it is.
+    async fn keep(&self, revocation: &Revocation) -> Result<(), StoreError>;
+
+    /// Forgets all: they are in the store. What cannot be forgotten is told to the store again, which does no harm.
+    fn clear(&self);
 }
 
 /// News of revocations.

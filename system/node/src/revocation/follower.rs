@@ -19,7 +19,10 @@ impl Revocations {
             if let Ok(mut feed) = self.begin().await {
                 self.listen(&mut *feed, &mut due).await;
             }
-            self.known.lock().following = false;
+            self.known.send_modify(|known| {
+                known.following = false;
+                known.tried = true;
+            });
         }
     }
 
@@ -57,14 +60,14 @@ impl Revocations {
             for revocation in self.store.all().await? {
                 self.learn(&revocation);
             }
-            *self.known.lock() = Known { read_at, following: true };
+            self.known.send_replace(Known { read_at, following: true, tried: true });
             self.tell_what_is_untold().await;
             Ok(())
         };
         match self.runtime.timeout(self.reread, Box::pin(round)).await {
             Ok(done) => done,
             // Everything was read; what could not be told in time is told in the next round.
-            Err(_) if self.known.lock().read_at == read_at => Ok(()),
+            Err(_) if self.known().read_at == read_at => Ok(()),
             Err(elapsed) => Err(elapsed.into()),
         }
     }
@@ -73,15 +76,18 @@ impl Revocations {
     /// does not keep back the others.
     async fn tell_what_is_untold(&self) {
         loop {
-            let Some(next) = self.untold.lock().front().cloned() else { return };
+            let Some(next) = self.untold.lock().await.front().cloned() else { return };
             let told = self.store.put(&next).await;
             // Only this task takes away, so the first one is still that one.
-            let mut untold = self.untold.lock();
+            let mut untold = self.untold.lock().await;
             if told.is_err() {
                 untold.rotate_left(1);
                 return;
             }
             untold.pop_front();
+            if let Some(journal) = self.journal.as_ref().filter(|_| untold.is_empty()) {
+                journal.clear();
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::Settings;
 use crate::adapters::redis::RedisRevocations;
 use crate::adapters::redis::testing::{Arm, client};
+use crate::testing::FakeJournal;
 
 const REREAD: Duration = Duration::from_millis(200);
 
@@ -21,7 +22,13 @@ fn node(at: std::net::SocketAddr) -> (Arc<Revocations>, Arc<TokioRuntime>) {
     let most = NonZeroUsize::new(1000).unwrap();
     let store = Arc::new(RedisRevocations::new(link, most, runtime.clone()));
     let settings = RevocationSettings { reread: REREAD, ..Settings::default().revocation.clone() };
-    let revocations = Arc::new(Revocations::new(store, &settings, runtime.clone(), Box::new(|_| ())));
+    let revocations = Arc::new(Revocations::new(
+        store,
+        Some(Arc::new(FakeJournal::default())),
+        &settings,
+        runtime.clone(),
+        Box::new(|_| ()),
+    ));
     let following = Arc::clone(&revocations);
     runtime.spawn("revocations", Box::pin(async move { following.follow().await }));
     (revocations, runtime)

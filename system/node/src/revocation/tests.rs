@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::Settings;
 use crate::ports::RevocationFeed;
-use crate::testing::{EPOCH, TestRuntime};
+use crate::testing::{EPOCH, FakeJournal, TestRuntime};
 
 /// A token whose revocation the store never takes.
 const NEVER_TAKEN: &str = "never taken";
@@ -100,6 +100,11 @@ struct Follower {
 
 impl Follower {
     fn start(store: &Arc<FakeStore>) -> Self {
+        Self::start_with(store, Some(Arc::new(FakeJournal::default())))
+    }
+
+    fn start_with(store: &Arc<FakeStore>, journal: Option<Arc<FakeJournal>>) -> Self {
+        let journal = journal.map(|journal| journal as Arc<dyn RevocationJournal>);
         let runtime = TestRuntime::new();
         let settings = Settings::default();
         assert_eq!(settings.revocation.reread, REREAD, "the bounds below count on it");
@@ -108,7 +113,8 @@ impl Follower {
         let on_news: OnNews = Box::new(move |_| {
             counted.fetch_add(1, Ordering::Relaxed);
         });
-        let revocations = Revocations::new(store.clone(), &settings.revocation, runtime.clone(), on_news);
+        let store = store.clone();
+        let revocations = Revocations::new(store, journal, &settings.revocation, runtime.clone(), on_news);
         let revocations = Arc::new(revocations);
         let following = Arc::clone(&revocations);
         runtime.spawn("revocations", Box::pin(async move { following.follow().await }));
@@ -220,7 +226,7 @@ async fn what_is_revoked_while_the_store_is_away_holds_here_at_once_and_everywhe
         store.is(Away::No);
         there.refused_after(jti, REREAD * 3).await;
     }
-    assert!(here.revocations.untold.lock().is_empty());
+    assert!(here.revocations.untold.lock().await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,16 +260,72 @@ async fn a_store_that_forgot_makes_nobody_forget() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_starts_without_its_store_refuses_nobody_and_catches_up() {
+async fn a_node_that_starts_without_its_store_vouches_for_nobody_until_it_has_read_it() {
     let store = Arc::new(FakeStore::default());
     store.put(&token("a")).await.unwrap();
     store.is(Away::Refuses);
+    for away in [Away::Refuses, Away::Hangs] {
+        store.is(away);
+        let node = Follower::start(&store);
+        wait(Duration::from_secs(30)).await;
+        let asked = node.runtime.now();
+        assert!(!node.revocations.are_known().await);
+        assert_eq!(node.runtime.now(), asked, "nobody is kept waiting for that");
+        assert!(!node.refuses("a"));
+        store.is(Away::No);
+        node.refused_after("a", REREAD).await;
+        assert!(node.revocations.are_known().await);
+        // From then on it does without.
+        store.is(away);
+        wait(Duration::from_secs(60)).await;
+        assert!(node.revocations.are_known().await && node.refuses("a"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_reading_is_waited_for_and_no_longer_than_an_interval() {
+    let store = Arc::new(FakeStore::default());
+    assert!(Follower::start(&store).revocations.are_known().await, "it was never asked before it had read");
+    store.is(Away::Hangs);
     let node = Follower::start(&store);
-    wait(Duration::from_secs(30)).await;
-    assert_eq!(node.revocations.known(), Known::default());
-    assert!(!node.refuses("a"));
+    let started = node.runtime.now();
+    assert!(!node.revocations.are_known().await);
+    assert_eq!(node.runtime.now().saturating_since(started), REREAD);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_acknowledged_survives_the_node_and_is_told_by_its_next_life() {
+    let (store, journal) = (Arc::new(FakeStore::default()), Arc::new(FakeJournal::default()));
+    let (here, there) = (Follower::start_with(&store, Some(journal.clone())), Follower::start(&store));
+    wait(Duration::from_millis(300)).await;
+    store.is(Away::Refuses);
+    for revocation in [token("a"), user("alice", EPOCH)] {
+        assert!(matches!(here.revocations.revoke(revocation).await, Ok(Revoked::HereOnly(_))));
+    }
+    drop(here);
+    let again = Follower::start_with(&store, Some(journal.clone()));
+    assert!(again.refuses("a"), "before anything was read");
+    assert_eq!(again.revocations.refuses(Some("x"), "alice", EPOCH), Some(Refusal::User));
+    wait(Duration::from_secs(20)).await;
+    assert_eq!(journal.kept.lock().len(), 2, "it is kept as long as nobody else has it");
     store.is(Away::No);
-    node.refused_after("a", REREAD).await;
+    there.refused_after("a", REREAD * 3).await;
+    wait(REREAD).await;
+    assert_eq!(there.revocations.refuses(Some("x"), "alice", EPOCH), Some(Refusal::User));
+    assert!(journal.kept.lock().is_empty(), "all of it was told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_kept_is_not_acknowledged_and_holds_here_all_the_same() {
+    let store = Arc::new(FakeStore::default());
+    store.is(Away::Refuses);
+    let full = Arc::new(FakeJournal::default());
+    *full.full.lock() = true;
+    for journal in [None, Some(full)] {
+        let node = Follower::start_with(&store, journal);
+        assert!(node.revocations.revoke(token("a")).await.is_err());
+        assert!(node.refuses("a"));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use crate::adapters::mongodb::{Driver, MongoStore, PoolView};
 use crate::adapters::redis::{RedisClient, RedisDecisions, RedisLink, RedisProbe, RedisRevocations};
 use crate::adapters::{
     AuditFile, AuditReader, FileError, IssuersFile, KasProbe, Keycloak, LogEvents, Opa, ResourcesFile,
-    ThisProcess, Trust,
+    RevocationJournalFile, ThisProcess, Trust,
 };
 use crate::dependency::Dependency;
 use crate::ports::{
@@ -86,6 +86,7 @@ pub async fn ports(settings: &Settings, runtime: &Arc<dyn Runtime>) -> Result<Po
         ports.probes.insert(Dependency::BlacklistRedis, probe_of(&link));
         let most = settings.revocation.entries;
         ports.revocations = Some(Arc::new(RedisRevocations::new(link, most, Arc::clone(runtime))));
+        ports.revocation_journal = Some(Arc::new(RevocationJournalFile::open(&settings.audit)?));
     }
     Ok(ports)
 }
