@@ -1,8 +1,9 @@
 //! Deploying a hub and its spokes: what may happen, in which order, and what is left when it is cut short.
 //!
-//! Nothing here touches what is deployed. Decisions are pure state machines that take `now`; what they decide on is kept behind
-//! one trait, [`Store`], each of whose methods is one transaction. A crash between any two of them leaves a
-//! deployment that can be resumed or rolled back.
+//! Decisions are pure state machines that take `now`; what they decide on is kept behind one trait, [`Store`], each of
+//! whose methods is one transaction. A crash between any two of them leaves a deployment that can be resumed or
+//! rolled back. What is deployed onto is behind another, [`deploy::Platform`]; [`deploy`] drives the one over the two
+//! others, and is all there is of waiting and of doing.
 //!
 //! | where | what |
 //! |---|---|
@@ -14,8 +15,9 @@
 //! | [`BreakerRow`], [`retry`], [`ErrorCode`], [`threshold`] | failing: breakers shared by all processes, waits, codes with their remedies, when a run ends |
 //! | [`levels`], [`timeouts`], [`ladder`], [`preflight`] | starting: what after what, how long, when it counts as up |
 //! | [`store`] | the seam to what keeps it all, and what keeps it: a SQLite file, PostgreSQL, memory |
+//! | [`deploy`] | the engine: makes the moves, under a lock renewed beside the work; its seam to what is deployed onto |
 //!
-//! Start reading at [`state`], then [`LockRow`], then [`pipeline`].
+//! Start reading at [`state`], then [`LockRow`], then [`pipeline`], then [`deploy`].
 
 mod breaker;
 pub mod checkpoint;

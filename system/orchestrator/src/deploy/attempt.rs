@@ -115,9 +115,8 @@ impl<'a> Work<'a> {
         let admission = self.admission(operation).await?;
         let result = call.await;
         let outcome = match &result {
-            Ok(_) => Outcome::Success,
             Err(Trouble::Failed(failure)) if speaks_of_the_dependency(failure.code) => Outcome::Failure,
-            Err(Trouble::Failed(_)) => Outcome::Success,
+            Ok(_) | Err(Trouble::Failed(_)) => Outcome::Success,
             Err(Trouble::Interrupted(_)) => Outcome::Cancelled,
         };
         self.engine.store.settle(admission, outcome).await?;

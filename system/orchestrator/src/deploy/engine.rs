@@ -14,7 +14,7 @@ use super::{Event, Failure, Interrupted, Observer, Platform, Report, Site};
 use crate::pipeline::{Ask, Facts, Request, Run};
 use crate::preflight::{HubGate, hub_gate};
 use crate::store::Answer;
-use crate::{ErrorCode, Holder, Instance, Phase, Slot, Store, StoreError, levels};
+use crate::{DeploymentState, ErrorCode, Holder, Instance, Phase, Slot, Store, StoreError, levels};
 
 /// Draws a number from [0, 1), for the waits that have chance in them.
 pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
@@ -84,13 +84,14 @@ impl Engine {
     /// Takes a deployment back to the end of a phase, or to nothing.
     ///
     /// # Errors
-    /// [`Interrupted`], when the run did not come to an end.
+    /// [`Interrupted`], when the run did not come to an end; with [`Interrupted::State`] when there never was one.
     pub async fn rollback(
         &self,
         instance: &Instance,
         to: Option<Phase>,
         stop: &CancellationToken,
     ) -> Result<Report, Interrupted> {
+        self.is_known(instance).await?;
         self.run(instance, Task::Rollback(to), stop).await
     }
 
@@ -113,7 +114,17 @@ impl Engine {
     /// [`Interrupted`], when the run did not come to an end; with [`Interrupted::State`] when there is nothing
     /// to stop, or when it is being undone.
     pub async fn down(&self, instance: &Instance, stop: &CancellationToken) -> Result<Report, Interrupted> {
+        self.is_known(instance).await?;
         self.run(instance, Task::Down, stop).await
+    }
+
+    /// What there never was is refused before anything is written.
+    async fn is_known(&self, instance: &Instance) -> Result<(), Interrupted> {
+        if self.store.instances().await?.contains(instance) {
+            Ok(())
+        } else {
+            Err(Interrupted::State { instance: instance.clone(), state: DeploymentState::Unknown })
+        }
     }
 
     /// A spoke without any hub is refused before anything is written.

@@ -10,9 +10,9 @@ use tokio::select;
 use super::Interrupted;
 use crate::{HEARTBEAT, LEASE, Lease, Store, StoreError};
 
-/// How long before the end of its lease a holder that could not renew it stops, so that nothing of its work is
-/// under way when others may begin.
-const MARGIN: Duration = HEARTBEAT;
+/// For how long a lock is surely ours after it was asked for: one heartbeat less than its lease, so that nothing of
+/// our work is under way when others may begin.
+const SURE_FOR: Duration = LEASE.saturating_sub(HEARTBEAT);
 
 /// A held lock, and until when it surely is ours.
 pub(super) struct Holding {
@@ -24,7 +24,7 @@ pub(super) struct Holding {
 impl Holding {
     /// The lock was asked for at `asked` and given.
     pub(super) fn new(lease: Lease, runtime: Arc<dyn Runtime>, asked: Monotonic) -> Self {
-        Self { lease, runtime, sure_until: Mutex::new(asked + (LEASE - MARGIN)) }
+        Self { lease, runtime, sure_until: Mutex::new(asked + SURE_FOR) }
     }
 
     /// Whether the lock is surely ours. Asked before anything outside of the store is touched: the store fences
@@ -33,11 +33,11 @@ impl Holding {
         if self.runtime.now() < *self.sure_until.lock() {
             Ok(())
         } else {
-            Err(self.lost("it was not renewed in time"))
+            Err(self.lost(&"it was not renewed in time"))
         }
     }
 
-    pub(super) fn lost(&self, why: impl ToString) -> Interrupted {
+    pub(super) fn lost(&self, why: &impl ToString) -> Interrupted {
         Interrupted::LockLost { instance: self.lease.instance.clone(), why: why.to_string() }
     }
 
@@ -64,7 +64,7 @@ impl Holding {
             {
                 return match first {
                     Interrupted::LockLost { .. } => first,
-                    other => self.lost(other),
+                    other => self.lost(&other),
                 };
             }
         }
@@ -75,12 +75,12 @@ impl Holding {
         let left = self.sure_until.lock().saturating_since(asked);
         match self.runtime.timeout(left, store.renew(&self.lease)).await {
             Ok(Ok(())) => {
-                *self.sure_until.lock() = asked + (LEASE - MARGIN);
+                *self.sure_until.lock() = asked + SURE_FOR;
                 Ok(())
             }
-            Ok(Err(error @ StoreError::LockLost { .. })) => Err(self.lost(error)),
+            Ok(Err(error @ StoreError::LockLost { .. })) => Err(self.lost(&error)),
             Ok(Err(error)) => Err(error.into()),
-            Err(elapsed) => Err(self.lost(elapsed)),
+            Err(elapsed) => Err(self.lost(&elapsed)),
         }
     }
 }

@@ -92,7 +92,12 @@ impl Work<'_> {
         let subject = Subject::Service(service);
         let store = &self.engine.store;
         let timeout = start_timeout(service, &store.start_times(service, WINDOW).await?);
-        let ran = self.ask(service, Rung::Exists).await?.is_ok();
+        let ran = match self.ask(service, Rung::Exists).await {
+            Ok(holds) => holds.is_ok(),
+            // It can't be told, so nothing can be learnt.
+            Err(Trouble::Failed(_)) => true,
+            Err(interrupted) => return Err(interrupted),
+        };
         let start = move |_| -> BoxFuture<'_, _> {
             Box::pin(async move { work.change(work.engine.platform.start(work.site, service)).await })
         };

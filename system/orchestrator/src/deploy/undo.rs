@@ -32,7 +32,7 @@ impl Work<'_> {
                 Trouble::Failed(failure) => {
                     Trouble::Failed(Failure::new(ErrorCode::RollbackFailed, failure.to_string()))
                 }
-                interrupted => interrupted,
+                interrupted @ Trouble::Interrupted(_) => interrupted,
             })?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dive_runtime::Monotonic;
 
-use super::{Call, CallKind, Fault, Faults};
+use super::{Call, CallKind, Faults};
 use crate::deploy::{Done, Failure, Found, Holding, Thing};
 use crate::ladder::Rung;
 use crate::{ErrorCode, Instance, NETWORK, ResourceKind, Service};
@@ -49,11 +49,16 @@ fn usual(service: Service) -> Duration {
 }
 
 impl Machine {
-    pub(super) fn called(&mut self, instance: &Instance, kind: CallKind, subject: String) -> Option<Fault> {
+    /// Counts a call. Whoever decides what becomes of it may look at the machine.
+    pub(super) fn called(
+        &mut self,
+        instance: &Instance,
+        kind: CallKind,
+        subject: String,
+    ) -> (Call, Option<Faults>) {
         let call = Call { number: self.calls.len() as u64, instance: instance.clone(), kind, subject };
-        let fault = self.faults.as_ref().and_then(|faults| faults(&call));
-        self.calls.push(call);
-        fault
+        self.calls.push(call.clone());
+        (call, self.faults.clone())
     }
 
     pub(super) fn find(&self, thing: &Thing) -> Found {
@@ -81,15 +86,12 @@ impl Machine {
         if thing.kind == ResourceKind::Container && !self.things.contains_key(&network) {
             self.broken_rules.push(format!("{thing} was made before its network"));
         }
-        match self.things.get_mut(thing) {
-            Some(Standing::Ours { by, is_whole }) => {
-                by.insert(instance.clone());
-                *is_whole |= whole;
-            }
-            _ => {
-                let ours = Standing::Ours { by: [instance.clone()].into(), is_whole: whole };
-                self.things.insert(thing.clone(), ours);
-            }
+        if let Some(Standing::Ours { by, is_whole }) = self.things.get_mut(thing) {
+            by.insert(instance.clone());
+            *is_whole |= whole;
+        } else {
+            let ours = Standing::Ours { by: [instance.clone()].into(), is_whole: whole };
+            self.things.insert(thing.clone(), ours);
         }
     }
 
@@ -149,16 +151,10 @@ impl Machine {
         started.is_some_and(|started| now.saturating_since(*started) >= takes)
     }
 
-    pub(super) fn rung(
-        &self,
-        now: Monotonic,
-        instance: &Instance,
-        service: Service,
-        rung: Rung,
-    ) -> Done<Holding> {
+    pub(super) fn rung(&self, now: Monotonic, instance: &Instance, service: Service, rung: Rung) -> Holding {
         let runs = self.running.contains_key(&(instance.clone(), service));
         let holds = if rung == Rung::Exists { runs } else { self.is_healthy(now, instance, service) };
-        Ok(if holds { Holding::Yes } else { Holding::NotYet("it starts".to_owned()) })
+        if holds { Holding::Yes } else { Holding::NotYet("it starts".to_owned()) }
     }
 
     pub(super) fn check(&self, now: Monotonic, instance: &Instance, what: &str) -> Done {

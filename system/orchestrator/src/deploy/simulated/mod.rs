@@ -123,8 +123,8 @@ impl SimulatedPlatform {
     }
 
     /// Something is of this instance that no run made.
-    pub fn stray(&self, instance: &Instance, thing: Thing) {
-        self.machine.lock().put(instance, &thing, true);
+    pub fn stray(&self, instance: &Instance, thing: &Thing) {
+        self.machine.lock().put(instance, thing, true);
     }
 
     /// The container of a service ends by itself.
@@ -173,7 +173,8 @@ impl SimulatedPlatform {
         subject: impl ToString,
         effect: impl FnOnce(&mut Machine, bool) -> Done<T>,
     ) -> Done<T> {
-        let fault = self.machine.lock().called(&site.instance, kind, subject.to_string());
+        let (call, faults) = self.machine.lock().called(&site.instance, kind, subject.to_string());
+        let fault = faults.and_then(|faults| faults(&call));
         self.runtime.sleep(LATENCY / 2).await;
         let done = match fault {
             None => effect(&mut self.machine.lock(), true),
@@ -261,7 +262,7 @@ impl Platform for SimulatedPlatform {
     async fn rung(&self, site: &Site, service: Service, rung: Rung) -> Done<Holding> {
         let runtime = Arc::clone(&self.runtime);
         self.call(site, CallKind::Rung, service, |machine, _| {
-            machine.rung(runtime.now(), &site.instance, service, rung)
+            Ok(machine.rung(runtime.now(), &site.instance, service, rung))
         })
         .await
     }
