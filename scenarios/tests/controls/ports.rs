@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use dive_node::Dependency;
 use dive_node::ports::{
     IdentityProvider, IssuerRegistry, Ports, Probe, ProbeError, ResourceStore, Revocation, RevocationFeed,
-    RevocationStore, StoreError, StoredResource, TrustedIssuer,
+    RevocationJournal, RevocationStore, StoreError, StoredResource, TrustedIssuer,
 };
 use harness_sim::Node;
 use jsonwebtoken::jwk::JwkSet;
@@ -34,6 +34,10 @@ pub(crate) enum PortDefect {
     LosesRevocations,
     /// What is in the store of revocations is never read.
     NeverSubscribes,
+    /// What waits for the store of revocations is lost with the process.
+    ForgetsUntold,
+    /// A store of revocations that cannot be read is taken for an empty one.
+    UnreadIsUnrevoked,
     /// Nothing can be revoked.
     NoRevocations,
     /// Metadata are believed; the object they speak of is never looked at.
@@ -65,6 +69,11 @@ pub(crate) fn spoil(ports: &mut Ports, defect: PortDefect, node: &Node) {
         PortDefect::LosesRevocations | PortDefect::NeverSubscribes => {
             let deaf = defect == PortDefect::NeverSubscribes;
             let around = |store| Arc::new(Revocations { store, deaf }) as Arc<dyn RevocationStore>;
+            ports.revocations = ports.revocations.take().map(around);
+        }
+        PortDefect::ForgetsUntold => ports.revocation_journal = Some(Arc::new(Forgetful)),
+        PortDefect::UnreadIsUnrevoked => {
+            let around = |store| Arc::new(Guessing(store)) as Arc<dyn RevocationStore>;
             ports.revocations = ports.revocations.take().map(around);
         }
         PortDefect::NoRevocations => ports.revocations = None,
@@ -161,6 +170,38 @@ impl RevocationStore for Revocations {
 
     async fn feed(&self) -> Result<Box<dyn RevocationFeed>, StoreError> {
         if self.deaf { Ok(Box::new(Silence)) } else { self.store.feed().await }
+    }
+}
+
+struct Forgetful;
+
+#[async_trait]
+impl RevocationJournal for Forgetful {
+    fn left(&self) -> Vec<Revocation> {
+        Vec::new()
+    }
+
+    async fn keep(&self, _: &Revocation) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn clear(&self) {}
+}
+
+struct Guessing(Arc<dyn RevocationStore>);
+
+#[async_trait]
+impl RevocationStore for Guessing {
+    async fn put(&self, revocation: &Revocation) -> Result<(), StoreError> {
+        self.0.put(revocation).await
+    }
+
+    async fn all(&self) -> Result<Vec<Revocation>, StoreError> {
+        Ok(self.0.all().await.unwrap_or_default())
+    }
+
+    async fn feed(&self) -> Result<Box<dyn RevocationFeed>, StoreError> {
+        Ok(self.0.feed().await.unwrap_or_else(|_| Box::new(Silence)))
     }
 }
 

@@ -121,6 +121,9 @@ pub(crate) const CONTROLS: &[Control] = &[
     // R4, and a revocation that never gets to the store.
     control("auth/revoked-while-redis-away", Port(HUB, PortDefect::NeverSubscribes), "revocation"),
     control("auth/revoked-while-redis-away", Port(HUB, PortDefect::LosesRevocations), "answer to leaver"),
+    control("auth/revoked-then-killed", Port(HUB, PortDefect::ForgetsUntold), "answer to leaver"),
+    // R1
+    control("auth/revoked-then-killed", Port(HUB, PortDefect::UnreadIsUnrevoked), "answer to reads"),
     control("auth/cache-past-ttl", Engine(EngineDefect::RemembersForEver), "fail-closed"),
     control("auth/cache-past-ttl", Setting("cache.ttl.unclassified", "1h"), "answer to late"),
     control(

@@ -1,12 +1,14 @@
-//! What a node reads from files elsewhere, and its audit trail.
+//! What is in files elsewhere: what a node reads, its audit trail, its journal of revocations.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use dive_node::audit::AuditEntry;
 use dive_node::ports::{
-    Audit, IdentityProvider, IssuerRegistry, ResourceStore, StoreError, StoredResource, TrustedIssuer,
+    Audit, IdentityProvider, IssuerRegistry, ResourceStore, Revocation, RevocationJournal, StoreError,
+    StoredResource, TrustedIssuer,
 };
+use parking_lot::Mutex;
 
 use super::feed::{Feed, Item};
 use crate::binding::kit::Kit;
@@ -53,5 +55,25 @@ impl Audit for Files {
     async fn record(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
         self.feed.push(Item::Audit(self.node, entry.correlation_id.clone().into_owned()));
         Ok(())
+    }
+}
+
+/// Revocations that wait for their store, on a disk that outlives the node.
+#[derive(Default)]
+pub(super) struct Journal(Mutex<Vec<Revocation>>);
+
+#[async_trait]
+impl RevocationJournal for Journal {
+    fn left(&self) -> Vec<Revocation> {
+        self.0.lock().clone()
+    }
+
+    async fn keep(&self, revocation: &Revocation) -> Result<(), StoreError> {
+        self.0.lock().push(revocation.clone());
+        Ok(())
+    }
+
+    fn clear(&self) {
+        self.0.lock().clear();
     }
 }

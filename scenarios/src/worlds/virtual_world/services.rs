@@ -23,7 +23,7 @@ use standin_mongodb::Database;
 use super::Parts;
 use super::engine::{LinkedEngine, Opa};
 use super::feed::{Feed, Item, NodeFeed};
-use super::files::Files;
+use super::files::{Files, Journal};
 use super::kas::LinkedKas;
 use super::keycloak::{self, Keycloak, LinkedKeycloak};
 use super::mongodb::{AtHand, LinkedMongodb, Mongodb};
@@ -55,6 +55,7 @@ pub(super) struct Services {
     realms: Mutex<Option<Arc<Mutex<Realms>>>>,
     documents: Mutex<Option<Arc<Mutex<Database>>>>,
     revocations: Arc<Mutex<standin_redis::Redis>>,
+    journal: Arc<Journal>,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
@@ -88,6 +89,7 @@ impl Services {
             realms: Mutex::default(),
             documents: Mutex::default(),
             revocations: Arc::default(),
+            journal: Arc::default(),
         }
     }
 
@@ -165,6 +167,7 @@ impl Services {
         if self.shape == Shape::Hub {
             let redis: Arc<dyn RedisLink> =
                 Arc::new(LinkedRedis { link: self.link(HUB, REDIS, &self.redis) });
+            ports.revocation_journal = Some(self.journal.clone());
             ports.decisions = Some(Arc::new(RedisDecisions(redis.clone())));
             ports.sealing_key = Some(SealingKey::from_bytes(&CACHE_KEY));
             ports.probes.insert(Dependency::Redis, Arc::new(RedisProbe(redis)));
