@@ -10,69 +10,31 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use benches::asking::{Asking, call, hub, kit};
+use benches::borders::BORDERS;
 use benches::exchange::{Exchange, request};
 use benches::hub::{Embedded, Silent, ports};
-use benches::race::{Race, race};
-use benches::serve;
+use benches::race::{Race, brief, micros, race, timed};
+use benches::summary::{Goal, seen, summary};
+use benches::{opa, serve};
 use criterion::{Criterion, criterion_group, criterion_main};
-use dive_authz::{Input, policies};
+use dive_authz::Input;
 use dive_node::adapters::{AuditFile, Opa};
 use dive_node::serve::Server;
 use dive_node::{Node, Settings};
-use dive_runtime::TokioRuntime;
-use scenarios::binding::asked::Asked;
 use scenarios::binding::kit::Kit;
 use scenarios::binding::policy::options;
 use scenarios::binding::requests::Kind;
-use scenarios::binding::session::Session;
-use scenarios::binding::topology::Shape;
 use standin_opa::Options;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tower::ServiceExt as _;
 
 const UNCACHED: &str = "uncached";
 const CACHED: &str = "cached";
+const COLD: &str = "cold: the first request of a node";
 const ENGINE: &str = "the policy's decision alone";
-
-/// Requests of one kind, in turn.
-struct Asking {
-    session: Session,
-    kind: Kind,
-    sent: u64,
-}
-
-impl Asking {
-    fn new(kit: &Arc<Kit>, kind: Kind) -> Self {
-        Self { session: Session::new(kit.clone()), kind, sent: 0 }
-    }
-
-    fn next(&mut self) -> Asked {
-        self.sent += 1;
-        self.session.ask(self.kind, self.sent)
-    }
-
-    /// As an HTTP client puts it on the wire.
-    fn next_bytes(&mut self) -> Vec<u8> {
-        let asked = self.next();
-        let headers: Vec<_> = asked.headers().collect();
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        request("POST", &asked.path, &headers, &asked.body)
-    }
-
-    /// As a router takes it.
-    fn next_request(&mut self) -> Request<Body> {
-        let asked = self.next();
-        asked
-            .headers()
-            .fold(Request::post(&asked.path), |request, (name, value)| request.header(name, value))
-            .body(Body::from(asked.body.clone()))
-            .expect("its parts are valid")
-    }
-}
+/// What the node may add to the policy's decision, microseconds.
+const OWN: Goal = Goal::Under(60.0);
 
 /// What the node would ask the engine for the first of its callers.
 fn question(kit: &Kit) -> Input {
@@ -81,45 +43,76 @@ fn question(kit: &Kit) -> Input {
     coalition.input(user.id, &resource.resource_id, "read", "2026-01-01T00:00:00Z").expect("both exist")
 }
 
-fn kit() -> Arc<Kit> {
-    Kit::now(Shape::HubAndOpa).expect("policies and coalition fit together")
+fn runtime() -> Rc<Runtime> {
+    Rc::new(tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"))
 }
 
-/// Calls the router as a function; the status.
-fn call(runtime: &Runtime, router: &Router, request: Request<Body>) -> u16 {
-    runtime.block_on(async {
-        let Ok(answer) = router.clone().oneshot(request).await;
-        let status = answer.status().as_u16();
-        to_bytes(answer.into_body(), 1 << 20).await.expect("a body of the node's own");
-        status
-    })
+/// A hub with its engine in the process.
+fn embedded(runtime: &Runtime, kit: &Arc<Kit>, settings: Settings) -> Node {
+    let _inside = runtime.enter();
+    hub(kit, settings, Arc::new(Embedded::new(kit.engine())), None)
 }
 
 fn in_process(criterion: &mut Criterion) {
     let raced = race(criterion, "authorize/router, uncached", || {
-        let kit = kit();
-        let runtime =
-            Rc::new(tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"));
-        let router = {
-            let _inside = runtime.enter();
-            let engine = Arc::new(Embedded(kit.engine()));
-            let ports = ports(&kit, engine, Arc::new(Silent));
-            Node::new(Settings::default(), ports, Arc::new(TokioRuntime::new()))
-                .expect("the ports fit")
-                .router()
-        };
+        let (kit, runtime) = (kit(), runtime());
+        let router = embedded(&runtime, &kit, Settings::default()).router();
+        let asking = Asking::new(&kit);
         let arm = |kind| {
-            let (runtime, router, mut asking) = (runtime.clone(), router.clone(), Asking::new(&kit, kind));
-            move || assert_eq!(call(&runtime, &router, asking.next_request()), 200)
+            let (runtime, router, asking) = (runtime.clone(), router.clone(), asking.clone());
+            move || assert_eq!(runtime.block_on(call(&router, asking.next_request(kind))).0, 200)
         };
         let (engine, question) = (kit.engine(), question(&kit));
+        let cold = {
+            let (runtime, kit, asking) = (runtime.clone(), kit.clone(), asking.clone());
+            move || {
+                let router = embedded(&runtime, &kit, Settings::default()).router();
+                let asked = asking.next_request(Kind::Read);
+                timed(|| assert_eq!(runtime.block_on(call(&router, asked)).0, 200))
+            }
+        };
         Race::new()
             .with(UNCACHED, arm(Kind::Read))
             .with(CACHED, arm(Kind::ReadAgain))
+            .with_timed(COLD, cold)
             .with(ENGINE, move || engine.answer(&question))
     });
     if let Some(race) = raced {
-        report_overhead(&race);
+        tell(&race, "authorization, node as a function");
+    }
+}
+
+/// Each of the twenty, never cached.
+fn borders(criterion: &mut Criterion) {
+    let raced = race(criterion, "authorize/rule borders", || {
+        let (kit, runtime) = (kit(), runtime());
+        let levels = ["unclassified", "restricted", "confidential", "secret", "top_secret"];
+        let never = levels.into_iter().fold(Settings::default(), |settings, level| {
+            settings.with(&format!("cache.ttl.{level}"), "0s").expect("a setting of the node")
+        });
+        let router = embedded(&runtime, &kit, never).router();
+        for border in &BORDERS {
+            let (_, answer) = runtime.block_on(call(&router, border.request(&kit, 0)));
+            let answer: serde_json::Value = serde_json::from_slice(&answer).expect("an answer is JSON");
+            assert_eq!(answer["reason"], border.reason, "{}", border.name);
+            assert_eq!(answer["cached"], false, "{}", border.name);
+        }
+        let mut number = 0;
+        BORDERS.iter().fold(Race::new(), |race, border| {
+            let (kit, runtime, router) = (kit.clone(), runtime.clone(), router.clone());
+            race.with(border.name, move || {
+                number += 1;
+                runtime.block_on(call(&router, border.request(&kit, number))).0
+            })
+        })
+    });
+    let mut medians: Vec<f64> =
+        raced.iter().flat_map(Race::standings).map(|standing| micros(standing.p50)).collect();
+    medians.sort_unstable_by(f64::total_cmp);
+    if let [first, .., last] = medians[..] {
+        let what = "authorization, node as a function, of twenty questions on the borders of rules";
+        seen(&format!("{what}: the fastest"), first, "µs", Goal::None);
+        seen(&format!("{what}: the slowest"), last, "µs", Goal::None);
     }
 }
 
@@ -158,18 +151,18 @@ fn over_http(criterion: &mut Criterion) {
     let raced = race(criterion, "authorize/HTTP, uncached", || {
         let kit = kit();
         let served = Rc::new(served(&kit));
+        let asking = Asking::new(&kit);
         let arm = |kind| {
-            let (mut asking, served) = (Asking::new(&kit, kind), served.clone());
+            let (asking, served) = (asking.clone(), served.clone());
             let mut exchange = Exchange::connect(served.node).expect("it listens");
             move || {
                 let _lives = &served;
-                assert_eq!(exchange.send(&asking.next_bytes()).expect("it answers").status, 200);
+                assert_eq!(exchange.send(&asking.next_bytes(kind)).expect("it answers").status, 200);
             }
         };
         let question = serde_json::to_string(&question(&kit)).expect("a question is JSON");
-        let path = format!("/v1/data/{}", policies::ENTRYPOINT);
         let json = [("content-type", "application/json")];
-        let asked = request("POST", &path, &json, &format!(r#"{{"input":{question}}}"#));
+        let asked = request("POST", &opa::path(), &json, &format!(r#"{{"input":{question}}}"#));
         let exchange = RefCell::new(Exchange::connect(served.engine).expect("it listens"));
         Race::new()
             .with(UNCACHED, arm(Kind::Read))
@@ -177,15 +170,19 @@ fn over_http(criterion: &mut Criterion) {
             .with(ENGINE, move || exchange.borrow_mut().send(&asked).expect("it answers").status)
     });
     if let Some(race) = raced {
-        report_overhead(&race);
+        tell(&race, "authorization over HTTP");
     }
 }
 
-fn report_overhead(race: &Race<'_>) {
+/// The median of each, and what the node adds to the decision.
+fn tell(race: &Race<'_>, what: &str) {
+    for standing in race.standings() {
+        seen(&format!("{what}: {}", standing.name), micros(standing.p50), "µs", Goal::None);
+    }
     if let Some(own) = race.added(UNCACHED, ENGINE) {
-        println!("  the node adds to the decision: {own} µs");
+        seen(&format!("{what}: what the node adds to the decision"), own.median, "µs", OWN);
     }
 }
 
-criterion_group!(benches, in_process, over_http);
+criterion_group!(name = benches; config = brief(); targets = in_process, borders, over_http, summary);
 criterion_main!(benches);

@@ -6,7 +6,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use benches::race::brief;
+use benches::step::step;
+use benches::summary::summary;
+use criterion::{Criterion, criterion_group, criterion_main};
 use dive_resilience::{Breaker, BreakerSettings, Caller, CircuitBreaker, Moment, Outcome, State};
 
 const NOW: Moment = Moment::from_start(Duration::from_secs(1));
@@ -26,30 +29,20 @@ fn call(breaker: &mut dyn CircuitBreaker, outcome: Outcome) {
 }
 
 fn steps(criterion: &mut Criterion) {
-    criterion.bench_function("breaker/closed, a call succeeds", |bencher| {
-        let mut breaker = breaker(State::Closed);
-        bencher.iter(|| call(breaker.as_mut(), Outcome::Success));
-    });
-    criterion.bench_function("breaker/open, a call is rejected", |bencher| {
-        let mut breaker = breaker(State::Open);
-        bencher.iter(|| call(breaker.as_mut(), Outcome::Success));
-    });
+    let mut closed = breaker(State::Closed);
+    step(criterion, "breaker/closed, a call succeeds", || (), |()| call(closed.as_mut(), Outcome::Success));
+    let mut open = breaker(State::Open);
+    step(criterion, "breaker/open, a call is rejected", || (), |()| call(open.as_mut(), Outcome::Success));
     for (name, outcome) in [("succeeds", Outcome::Success), ("fails and opens it", Outcome::Failure)] {
-        criterion.bench_function(&format!("breaker/half-open, a probe {name}"), |bencher| {
-            let half_open = || breaker(State::HalfOpen);
-            bencher.iter_batched_ref(
-                half_open,
-                |breaker| call(breaker.as_mut(), outcome),
-                BatchSize::SmallInput,
-            );
-        });
+        let half_open = || breaker(State::HalfOpen);
+        let name = format!("breaker/half-open, a probe {name}");
+        step(criterion, &name, half_open, |breaker| call(breaker.as_mut(), outcome));
     }
-    criterion.bench_function("breaker/half-open, a second probe is rejected", |bencher| {
-        let mut breaker = breaker(State::HalfOpen);
-        let _in_flight = breaker.admit(NOW, Caller::Request, &mut Vec::new());
-        bencher.iter(|| call(breaker.as_mut(), Outcome::Success));
-    });
+    let mut taken = breaker(State::HalfOpen);
+    let _in_flight = taken.admit(NOW, Caller::Request, &mut Vec::new());
+    let rejected = |(): &mut ()| call(taken.as_mut(), Outcome::Success);
+    step(criterion, "breaker/half-open, a second probe is rejected", || (), rejected);
 }
 
-criterion_group!(benches, steps);
+criterion_group!(name = benches; config = brief(); targets = steps, summary);
 criterion_main!(benches);

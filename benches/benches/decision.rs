@@ -9,8 +9,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use benches::exchange::{Exchange, request};
-use benches::program::Program;
-use benches::race::{Race, goal, micros, race};
+use benches::opa;
+use benches::race::{Race, brief, micros, race};
+use benches::summary::{Goal, seen, summary};
 use criterion::{Criterion, criterion_group, criterion_main};
 use dive_authz::{Decision, policies};
 use regorus::Value;
@@ -99,7 +100,7 @@ fn by_interpreter(options: &Options) -> Way<'static> {
 
 fn by_http(server: SocketAddr) -> Way<'static> {
     let mut exchange = Exchange::connect(server).expect("it listens");
-    let path = format!("/v1/data/{}", policies::ENTRYPOINT);
+    let path = opa::path();
     Box::new(move |question| {
         let body = format!(r#"{{"input":{question}}}"#);
         let asked = request("POST", &path, &[("content-type", "application/json")], &body);
@@ -113,33 +114,6 @@ fn by_http(server: SocketAddr) -> Way<'static> {
 fn stand_in(options: &Options) -> SocketAddr {
     let api = Options { decision_log: false, ..options.clone() }.api().expect("these policies compile");
     benches::serve::routes(standin_opa::serve::router(api))
-}
-
-/// Real OPA with the same policies and data.
-fn real_opa(options: &Options) -> Option<Program> {
-    let arguments = |port| {
-        ["run", "--server", "--log-level", "error", "--addr"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([format!("127.0.0.1:{port}")])
-            .collect()
-    };
-    let opa = Program::start("opa", arguments)?;
-    let mut exchange = Exchange::connect(opa.address).expect("it listens");
-    let mut put = |path: String, body: &str| {
-        let answer = exchange.send(&request("PUT", &path, &[], body)).expect("it answers");
-        assert!(answer.status < 300, "PUT {path}: {}", String::from_utf8_lossy(answer.body));
-    };
-    // Functions must be there before what calls them.
-    let mut modules: Vec<_> = options.policies.iter().collect();
-    modules.sort_by_key(|(id, _)| *id != "base/types.rego");
-    for (id, source) in modules {
-        put(format!("/v1/policies/{id}"), source);
-    }
-    for (name, value) in options.data.as_object().expect("the data is an object") {
-        put(format!("/v1/data/{name}"), &value.to_string());
-    }
-    Some(opa)
 }
 
 /// Whether a way answers every question as the first one does.
@@ -164,7 +138,7 @@ fn decisions(criterion: &mut Criterion) {
             ("interpreter", by_interpreter(&options)),
             ("HTTP to the stand-in", by_http(stand_in(&options))),
         ];
-        let opa = benches::measuring().then(|| real_opa(&options)).flatten();
+        let opa = benches::measuring().then(|| opa::real(&options)).flatten();
         if let Some(opa) = &opa {
             ways.push(("HTTP to real OPA", by_http(opa.address)));
         }
@@ -183,10 +157,11 @@ fn decisions(criterion: &mut Criterion) {
             })
         })
     });
-    if let Some(bytecode) = raced.and_then(|race| race.standing(BYTECODE)) {
-        goal("a decision by bytecode, p50", micros(bytecode.p50), 15.0, "µs");
+    for standing in raced.iter().flat_map(Race::standings) {
+        let goal = if standing.name == BYTECODE { Goal::Under(15.0) } else { Goal::None };
+        seen(&format!("decision, JSON in and out: {}", standing.name), micros(standing.p50), "µs", goal);
     }
 }
 
-criterion_group!(benches, decisions);
+criterion_group!(name = benches; config = brief(); targets = decisions, summary);
 criterion_main!(benches);

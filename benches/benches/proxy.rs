@@ -21,8 +21,9 @@ use std::time::Duration;
 
 use benches::exchange::{Exchange, request};
 use benches::program::Program;
-use benches::race::{Race, goal, micros, race, timed};
+use benches::race::{Race, brief, micros, race, timed};
 use benches::serve::{ANY, apart};
+use benches::summary::{Goal, seen, summary};
 use criterion::{Criterion, criterion_group};
 use harness_proxy::{Limits, Proxy, ProxySet, Server, Toxic};
 
@@ -175,16 +176,14 @@ fn idle(criterion: &mut Criterion) {
         })
     });
     let Some(race) = raced else { return };
-    for name in [COPY_LOOP, OURS, OURS_APART, TOXIPROXY] {
-        if let Some(added) = race.added(name, DIRECT) {
-            println!("  {name} adds {added} µs");
-        }
-    }
-    for name in [OURS, OURS_APART] {
-        let Some(ours) = race.added(name, DIRECT) else { continue };
-        goal(&format!("{name}, adds at p50"), ours.median, 40.0, "µs");
-        if let Some(theirs) = race.added(TOXIPROXY, DIRECT) {
-            goal("as a share of what Toxiproxy adds", 100.0 * ours.median / theirs.median, 33.3, "%");
+    for name in [OURS, OURS_APART, COPY_LOOP, TOXIPROXY] {
+        let Some(added) = race.added(name, DIRECT) else { continue };
+        let ours = [OURS, OURS_APART].contains(&name);
+        let goal = if ours { Goal::Under(40.0) } else { Goal::None };
+        seen(&format!("idle round trip {name}: adds"), added.median, "µs", goal);
+        if let Some(theirs) = race.added(TOXIPROXY, DIRECT).filter(|_| ours) {
+            let share = 100.0 * added.median / theirs.median;
+            seen("the same as a share of what Toxiproxy adds", share, "%", Goal::Under(33.3));
         }
     }
 }
@@ -275,14 +274,14 @@ fn faults(criterion: &mut Criterion) {
     });
     for (when, race) in [("50 connections established", quiet), ("a client stopped reading", deaf)] {
         for standing in race.iter().flat_map(Race::standings) {
-            goal(&format!("{}, {when}, p50", standing.name), micros(standing.p50), 100.0, "µs");
+            seen(&format!("{}, {when}", standing.name), micros(standing.p50), "µs", Goal::Under(100.0));
         }
     }
 }
 
 /// The same over the HTTP API, which Toxiproxy's clients speak, beside Toxiproxy's own.
 fn over_the_api(criterion: &mut Criterion) {
-    race(criterion, "proxy/a fault over HTTP", || {
+    let raced = race(criterion, "proxy/a fault over HTTP", || {
         let upstream = upstream();
         let (set, api, lives) = apart(async || {
             let set = ProxySet::new(1, Limits::default());
@@ -319,9 +318,12 @@ fn over_the_api(criterion: &mut Criterion) {
             theirs();
         })
     });
+    for standing in raced.iter().flat_map(Race::standings) {
+        seen(&format!("over HTTP, {}", standing.name), micros(standing.p50), "µs", Goal::None);
+    }
 }
 
-criterion_group!(benches, idle, faults, over_the_api);
+criterion_group!(name = benches; config = brief(); targets = idle, faults, over_the_api, summary);
 
 fn main() {
     let mut arguments = env::args().skip(1);

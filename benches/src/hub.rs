@@ -12,6 +12,7 @@ use dive_node::ports::{
     ResourceStore, StoreError, StoredResource, TrustedIssuer,
 };
 use jsonwebtoken::jwk::JwkSet;
+use parking_lot::Mutex;
 use scenarios::binding::kit::Kit;
 use scenarios::binding::policy::Authz;
 
@@ -63,13 +64,27 @@ impl EventSink for Silent {
     fn emit(&self, _event: &NodeEvent<'_>) {}
 }
 
-/// The policy engine in the node's own process.
-pub struct Embedded(pub Authz);
+/// The policy engine in the node's own process: a machine for each question under way, the program shared.
+pub struct Embedded {
+    first: Authz,
+    idle: Mutex<Vec<Authz>>,
+}
+
+impl Embedded {
+    /// With the policies of this engine.
+    pub const fn new(engine: Authz) -> Self {
+        Self { first: engine, idle: Mutex::new(Vec::new()) }
+    }
+}
 
 #[async_trait]
 impl PolicyEngine for Embedded {
     async fn decide(&self, input: &Input) -> Result<Decision, EngineError> {
-        Ok(Decision::from_engine(self.0.answer(input).as_bytes())?)
+        let idle = self.idle.lock().pop();
+        let engine = idle.unwrap_or_else(|| self.first.clone());
+        let answer = engine.answer(input);
+        self.idle.lock().push(engine);
+        Ok(Decision::from_engine(answer.as_bytes())?)
     }
 
     async fn check(&self) -> Result<(), ProbeError> {

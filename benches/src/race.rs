@@ -192,22 +192,15 @@ pub fn race<'a>(
     Some(race)
 }
 
+/// How long criterion is to take over a race, by what the first contestant's turns take: the others' come on top.
+pub fn brief() -> Criterion {
+    let (warm_up, measured) = (Duration::from_millis(200), Duration::from_millis(1_500));
+    Criterion::default().warm_up_time(warm_up).measurement_time(measured).sample_size(40).without_plots()
+}
+
 /// Microseconds.
 pub fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
-}
-
-/// Prints a goal beside what was seen. A goal is a statement about a quiet machine, so a bench tells and
-/// does not fail.
-pub fn goal(what: &str, seen: f64, under: f64, unit: &str) {
-    let verdict = if seen < under { "met" } else { "MISSED" };
-    println!("  goal: {what} < {under} {unit}: {seen:.2} {unit}, {verdict}");
-}
-
-/// The same for a goal that is a least figure.
-pub fn goal_at_least(what: &str, seen: f64, least: f64, unit: &str) {
-    let verdict = if seen >= least { "met" } else { "MISSED" };
-    println!("  goal: {what} ≥ {least} {unit}: {seen:.0} {unit}, {verdict}");
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ mod scenario;
 use std::time::Duration;
 
 use bare::{Asking, World};
-use benches::race::{Race, Spread, goal, goal_at_least, micros, race};
+use benches::race::{Race, Spread, brief, micros, race};
+use benches::summary::{Goal, seen, summary};
 use criterion::{Criterion, criterion_group, criterion_main};
 use harness_sim::{Sim, SimSettings};
 
@@ -65,22 +66,14 @@ fn speed(criterion: &mut Criterion) {
     });
     let Some(race) = raced else { return };
     for standing in race.standings() {
-        println!(
-            "  {:<42} {:>9.0} × real time",
-            standing.name,
-            LIFE.as_secs_f64() / standing.p50.as_secs_f64()
-        );
+        let goal = if [AGAIN, NEW].contains(&standing.name) { Goal::AtLeast(GOAL) } else { Goal::None };
+        let speed = LIFE.as_secs_f64() / standing.p50.as_secs_f64();
+        seen(&format!("virtual world, {}", standing.name), speed, "× real time", goal);
     }
     for name in [AGAIN, NEW] {
-        let Some(standing) = race.standing(name) else { continue };
-        goal_at_least(
-            &format!("{name}, virtual time"),
-            LIFE.as_secs_f64() / standing.p50.as_secs_f64(),
-            GOAL,
-            "× real time",
-        );
         let Some(Spread { median, .. }) = race.added(name, NOTHING) else { continue };
-        goal(&format!("{name}, a request"), median / REQUESTS, 10.0, "µs");
+        let what = format!("virtual world, {name}: a request");
+        seen(&what, median / REQUESTS, "µs", Goal::Under(10.0));
     }
 }
 
@@ -114,9 +107,10 @@ fn timer(criterion: &mut Criterion) {
         })
     });
     if let Some(standing) = raced.as_ref().and_then(|race| race.standing("10,000 timers")) {
-        goal("a timer set, fired, its task polled", micros(standing.p50) / f64::from(TIMERS), 0.5, "µs");
+        let timer = micros(standing.p50) / f64::from(TIMERS);
+        seen("virtual world: a timer set, fired, its task polled", timer, "µs", Goal::Under(0.5));
     }
 }
 
-criterion_group!(benches, speed, timer);
+criterion_group!(name = benches; config = brief(); targets = speed, timer, summary);
 criterion_main!(benches);
