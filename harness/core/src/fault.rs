@@ -261,8 +261,8 @@ impl Fault {
             | Self::BlackHole(edge)
             | Self::Stall(edge)
             | Self::Reset(edge)
-            | Self::ForeignCertificate(edge) => Target::Edge(edge),
-            Self::Latency(Latency { edge, .. })
+            | Self::ForeignCertificate(edge)
+            | Self::Latency(Latency { edge, .. })
             | Self::Bandwidth(Bandwidth { edge, .. })
             | Self::Slice(Slice { edge, .. })
             | Self::Truncate(Truncate { edge, .. })

@@ -3,63 +3,16 @@
 use std::time::Duration;
 
 use harness_core::event::{Answer, Phase, Stage, What};
-use harness_core::fault::{Edge, Fault, Strike};
+use harness_core::fault::{Edge, Strike};
 use harness_core::history::History;
 use harness_core::invariant::{Invariant, Ruling};
 use harness_core::judge::{Decision, Observed, claim, judge};
 use harness_core::scenario::{Anchor, Answers, Claim, Scenario, ScenarioBuilder, Step, Until, Window};
 use harness_core::time::{At, Span};
-use harness_core::verdict::{Axis, Finding, Judgement, Verdict};
+use harness_core::verdict::{Axis, Finding, Verdict};
 
 use crate::draw::{at, history, ns};
-
-fn exactly(ticks: u64, what: What) -> (Span, What) {
-    (Span::exactly(at(ticks)), what)
-}
-
-fn phase(ticks: u64, phase: Phase) -> (Span, What) {
-    exactly(ticks, What::Phase { phase })
-}
-
-fn signal(ticks: u64, signal: &str, value: &str) -> (Span, What) {
-    exactly(ticks, What::Signal { signal: signal.into(), value: value.into(), was: None })
-}
-
-fn stage(ticks: u64, name: &str, stage: Stage) -> (Span, What) {
-    let detail = String::new();
-    exactly(ticks, What::Fault { name: name.into(), fault: Fault::Stop("opa".into()), stage, detail })
-}
-
-fn becomes(value: &str, after: Anchor, within: u64) -> Claim {
-    Claim::Becomes {
-        signal: "circuit".into(),
-        value: value.into(),
-        after,
-        not_before: ns(0),
-        within: ns(within),
-    }
-}
-
-fn ended(ticks: u64) -> [(Span, What); 3] {
-    [
-        phase(ticks, Phase::CleanUp),
-        exactly(ticks, What::TornDown { leftovers: Vec::new() }),
-        exactly(ticks, What::End { interrupted: None }),
-    ]
-}
-
-fn verdicts(judgement: &Judgement) -> Vec<Verdict> {
-    let experiment = judgement.findings.iter().filter(|finding| finding.axis == Axis::Experiment);
-    experiment.map(|finding| finding.verdict).collect()
-}
-
-fn outage() -> Anchor {
-    Anchor::InEffect("outage".into())
-}
-
-fn stopped() -> Fault {
-    Fault::Stop("opa".into())
-}
+use crate::events::{becomes, ended, exactly, outage, phase, signal, stage, stopped, verdicts};
 
 #[test]
 fn a_fault_injected_twice_is_another_anchor_each_time() {

@@ -11,6 +11,7 @@
 
 mod draw;
 mod edges;
+mod events;
 mod live;
 mod oracle;
 mod sound;

@@ -1,5 +1,7 @@
 //! A small system in the virtual world: every fault is injected, seen, healed; a whole scenario is run.
 
+mod toy;
+
 use std::cell::RefCell;
 use std::future::pending;
 use std::rc::Rc;
@@ -10,16 +12,13 @@ use harness_core::history::History;
 use harness_core::judge::judge;
 use harness_core::runner;
 use harness_core::scenario::{Anchor, Answers, Claim, Scenario, ScenarioBuilder, Until, Window};
-use harness_core::time::{HumanDuration, Span};
+use harness_core::time::HumanDuration;
 use harness_core::verdict::Verdict;
-use parking_lot::Mutex;
 use proptest::prelude::*;
-use tokio::sync::Notify;
 
+use self::toy::Toy;
 use super::*;
-use crate::links::Reply;
-use crate::node::Node;
-use crate::{Latency, Link, Sim, SimSettings, Slot};
+use crate::{Latency, Sim, SimSettings};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -27,106 +26,6 @@ const fn ms(millis: u64) -> Duration {
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-/// A hub that asks a policy engine for each request and looks every second whether it is there.
-struct Toy {
-    sim: SimHandle,
-    links: Links,
-    to_hub: Link<Hub>,
-    hub: Slot<Hub>,
-    opa: Slot<()>,
-    sights: Arc<Sights>,
-    stuck: bool,
-}
-
-#[derive(Default)]
-struct Sights {
-    seen: Mutex<Vec<(At, &'static str)>>,
-    more: Notify,
-}
-
-#[derive(Clone)]
-struct Hub {
-    node: Node,
-    to_opa: Link<()>,
-}
-
-impl Hub {
-    async fn ask(&self) -> &'static str {
-        let call = self.to_opa.call(|()| async { "allowed" });
-        match self.node.sim().timeout(ms(500), call).await {
-            Some(Ok(Reply::Answer(word))) => word,
-            _ => "denied",
-        }
-    }
-}
-
-impl Toy {
-    fn new(sim: &SimHandle, links: &Links) -> Self {
-        let hub = Slot::new();
-        let to_hub = links.link(&Edge::new("client", "hub"), &hub);
-        let (sights, opa) = (Arc::default(), Slot::new());
-        Self { sim: sim.clone(), links: links.clone(), to_hub, hub, opa, sights, stuck: false }
-    }
-}
-
-impl SimSystem for Toy {
-    fn services(&self) -> Vec<ServiceName> {
-        vec!["opa".into(), "hub".into()]
-    }
-
-    async fn boot(&self, service: &ServiceName, node: &Node) -> Result<(), WorldError> {
-        node.sim().sleep(ms(20)).await;
-        if self.stuck {
-            pending::<()>().await;
-        }
-        if service.0 == "opa" {
-            self.opa.occupy(node, ());
-            return Ok(());
-        }
-        let hub = Hub { node: node.clone(), to_opa: self.links.link(&Edge::new("hub", "opa"), &self.opa) };
-        self.hub.occupy(node, hub.clone());
-        let sights = Arc::clone(&self.sights);
-        node.spawn(
-            "watch",
-            Box::pin(async move {
-                loop {
-                    let value = if hub.ask().await == "allowed" { "UP" } else { "DOWN" };
-                    sights.seen.lock().push((hub.node.now(), value));
-                    sights.more.notify_one();
-                    hub.node.sim().sleep(secs(1)).await;
-                }
-            }),
-        );
-        Ok(())
-    }
-
-    async fn shut_down(&self, service: &ServiceName, node: &Node) {
-        match service.0.as_str() {
-            "opa" => self.opa.vacate(),
-            _ => self.hub.vacate(),
-        }
-        node.sim().sleep(ms(5)).await;
-    }
-
-    async fn send(&self, _request: &str, _number: u64) -> Answer {
-        let call = self.to_hub.call(|hub| async move { hub.ask().await });
-        match self.sim.timeout(secs(2), call).await {
-            Some(Ok(Reply::Answer(word))) => Answer::new(word),
-            _ => Answer::new("unavailable"),
-        }
-    }
-
-    async fn observe(&self, recorder: &Recorder) {
-        loop {
-            let seen = std::mem::take(&mut *self.sights.seen.lock());
-            for (at, value) in seen {
-                recorder.signal(Span::exactly(at), "hub/opa", value);
-            }
-            self.sights.more.notified().await;
-        }
-    }
 }
 
 fn world(seed: u64) -> (Sim, SimWorld<Toy>) {
@@ -373,8 +272,7 @@ fn a_fault_hidden_by_another_is_not_proven() {
 #[test]
 fn a_boot_that_does_not_end_is_an_error_with_the_services_name() {
     let (mut sim, mut world) = world(1);
-    world.services =
-        Services::new(&sim.handle(), Toy { stuck: true, ..Toy::new(&sim.handle(), &world.links) });
+    world.services = Services::new(&sim.handle(), Toy::stuck(&sim.handle(), &world.links));
     let error = sim.run(world.start()).unwrap().unwrap_err().to_string();
     assert_eq!(error, "opa did not become ready: its boot did not end within 60 s");
     assert_eq!(sim.handle().now(), At::from_start(secs(60)));

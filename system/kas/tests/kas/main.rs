@@ -5,6 +5,7 @@
 
 mod circuit;
 mod opening;
+mod ports;
 mod process;
 mod refusals;
 mod releases;

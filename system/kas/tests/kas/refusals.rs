@@ -8,7 +8,8 @@ use dive_node::{Settings, rfc3339};
 use dive_runtime::{Runtime, Wall};
 use serde_json::json;
 
-use crate::world::{EPOCH, KAO, SECRET, Shared, World, claims, forged, signed, token};
+use crate::ports::Shared;
+use crate::world::{EPOCH, KAO, SECRET, World, claims, forged, signed, token};
 
 fn outcome(name: &str) -> String {
     format!("dive_v3_kas_key_requests_total{{outcome=\"{name}\"}}")
