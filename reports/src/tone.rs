@@ -20,12 +20,12 @@ pub(crate) enum Tone {
 
 const GOOD: &str = "closed up healthy ok okay ready normal steady serving live alive allowed allow success \
     succeeded passed connected synced active available true yes on fresh resolved inactive running served done \
-    opened";
+    opened trusted";
 const WARN: &str = "half degraded pending probing starting stopping draining maintenance stale suspect retrying \
     recovering warning slow throttled partial lagging paused";
 const BAD: &str = "open down unhealthy failed failing failure error dead offline unreachable lost firing refused \
     rejected broken crashed killed false no not off timeout expired revoked suspended unavailable hung stopped \
-    exited wrong disconnected";
+    exited wrong disconnected untrusted";
 const REFUSED: &str = "denied deny refused rejected forbidden unauthorized unauthenticated";
 const UNSERVED: &str = "unavailable busy throttled overloaded";
 

@@ -5,19 +5,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_util::io::InspectReader;
 
 use crate::clock::instant;
-use crate::identity::{credulous, name_of};
+use crate::connection::{Kept, NoConnection, Traffic, connect};
 
 /// The most of an answer that is read.
 const ANSWER_LIMIT: usize = 1024 * 1024;
@@ -120,12 +115,16 @@ impl Canary {
         }
     }
 
+    fn is_over_tls(&self) -> bool {
+        matches!(self, Self::Https(_))
+    }
+
     /// Sends one to `address` and waits for the whole answer, at most for `limit` of real time.
     pub async fn send(&self, address: SocketAddr, padding: usize, limit: Duration) -> Outcome {
         let traffic = Traffic::since(instant());
         let mut listening = Listening { canary: self, heard: Heard::default(), answer: Vec::new() };
         let outcome = timeout(limit, async {
-            let mut connection = match self.connect(address, &traffic).await {
+            let mut connection = match connect(address, self.is_over_tls(), &traffic).await {
                 Ok(connection) => connection,
                 Err(NoConnection::Refused) => return Met::Refused,
                 Err(NoConnection::Unreachable(why)) => return Met::Unreachable(why),
@@ -155,7 +154,8 @@ impl Canary {
     /// to be had within `limit`.
     pub async fn keep(&self, address: SocketAddr, limit: Duration) -> Option<Box<dyn Kept>> {
         timeout(limit, async {
-            let mut stream = self.connect(address, &Traffic::since(instant())).await.ok()?.stream;
+            let traffic = Traffic::since(instant());
+            let mut stream = connect(address, self.is_over_tls(), &traffic).await.ok()?.stream;
             let mut listening = Listening { canary: self, heard: Heard::default(), answer: Vec::new() };
             let answered = listening.converse(&mut stream, &self.request(0, true)).await;
             answered.is_ok_and(|whole| whole).then_some(stream)
@@ -164,49 +164,6 @@ impl Canary {
         .ok()
         .flatten()
     }
-
-    async fn connect(
-        &self,
-        address: SocketAddr,
-        traffic: &Arc<Mutex<Traffic>>,
-    ) -> Result<Connection, NoConnection> {
-        let stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
-            io::ErrorKind::ConnectionRefused => NoConnection::Refused,
-            _ => NoConnection::Unreachable(error.to_string()),
-        })?;
-        let traffic = Arc::clone(traffic);
-        let stream = InspectReader::new(stream, move |bytes: &[u8]| traffic.lock().received(bytes.len()));
-        if !matches!(self, Self::Https(_)) {
-            return Ok(Connection { stream: Box::new(stream), certificate: None });
-        }
-        let connecting = TlsConnector::from(credulous()).connect(name_of(address.ip()), stream);
-        let stream = connecting.await.map_err(|error| {
-            let reset = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind());
-            NoConnection::Broken { reset }
-        })?;
-        let certificates = stream.get_ref().1.peer_certificates();
-        let certificate = certificates.and_then(|chain| chain.first()).map(|first| first.to_vec());
-        Ok(Connection { stream: Box::new(stream), certificate })
-    }
-}
-
-/// A connection that goes on.
-pub trait Kept: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Kept for T {}
-
-struct Connection {
-    stream: Box<dyn Kept>,
-    certificate: Option<Vec<u8>>,
-}
-
-enum NoConnection {
-    Refused,
-    Unreachable(String),
-    /// It stood, and broke before anything could be said over it.
-    Broken {
-        reset: bool,
-    },
 }
 
 enum Met {
@@ -214,32 +171,6 @@ enum Met {
     Unreachable(String),
     Answered,
     Ended { reset: bool },
-}
-
-/// What came over the wire.
-#[derive(Clone, Copy)]
-struct Traffic {
-    began: Instant,
-    first_byte: Duration,
-    bytes: usize,
-    pieces: usize,
-}
-
-impl Traffic {
-    fn since(began: Instant) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { began, first_byte: Duration::ZERO, bytes: 0, pieces: 0 }))
-    }
-
-    fn received(&mut self, bytes: usize) {
-        if bytes == 0 {
-            return;
-        }
-        if self.bytes == 0 {
-            self.first_byte = instant() - self.began;
-        }
-        self.bytes += bytes;
-        self.pieces += 1;
-    }
 }
 
 struct Listening<'a> {

@@ -18,7 +18,7 @@
 //! | [`system`], [`site`] | what a system must tell; the ground it stands on |
 //! | [`world`], `topology` | the world of one run; its parts brought up, broken, mended, taken down |
 //! | `service`, [`process`], [`lines`] | a service over its restarts; a child in its own group; what it prints |
-//! | `edge`, `effect`, [`canary`] | breaking an edge; what shows it; a harmless exchange |
+//! | `edge`, `effect`, [`canary`], `connection` | breaking an edge; what shows it; a harmless exchange, and over what |
 //! | [`identity`], [`interceptor`] | what a server shows when TLS begins; who comes between with another |
 //! | [`ports`], [`listener`] | ports that stay a service's own; who listens where |
 //! | [`reaper`], [`deathwatch`], [`procfs`] | nothing outlives its owner, however it ends |
@@ -34,6 +34,7 @@
 
 pub mod canary;
 pub mod clock;
+mod connection;
 pub mod deathwatch;
 mod edge;
 mod effect;
@@ -56,6 +57,7 @@ pub mod undo;
 pub mod world;
 
 pub use canary::Canary;
+pub use connection::Kept;
 pub use deathwatch::WatcherCommand;
 pub use identity::Identity;
 pub use lines::LogLine;

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::topology::OPA;
 
-pub use health::{Document, ErrorKind, document};
+pub use health::{Document, Trust, document};
 pub use log_line::{engine_line, node_line};
 
 /// What a node told that matters to a run.

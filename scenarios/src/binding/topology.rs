@@ -21,6 +21,11 @@ pub const BLACKLIST: &str = "blacklist-redis";
 /// The key access service.
 pub const KAS: &str = "kas";
 
+/// Whether a service is called over TLS, where there are connections.
+pub fn speaks_tls(service: &str) -> bool {
+    matches!(service, KEYCLOAK | KAS)
+}
+
 /// A topology by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shape {
@@ -100,8 +105,10 @@ impl Shape {
         ]);
         let mut at_rest = BTreeMap::from([(format!("{HUB}/status"), "healthy".to_owned())]);
         for dependency in self.dependencies() {
-            let kinds = words(["none", "tls", "other", "unknown"]);
-            signals.insert(format!("{HUB}/error/{dependency}"), kinds);
+            if speaks_tls(dependency.name()) {
+                let trust = words(["trusted", "untrusted", "unknown"]);
+                signals.insert(format!("{HUB}/trust/{dependency}"), trust);
+            }
             signals.insert(format!("{HUB}/service/{dependency}"), service.clone());
             if dependency.has_circuit() {
                 signals.insert(format!("{HUB}/circuit/{dependency}"), circuit.clone());

@@ -11,7 +11,7 @@ use dive_node::adapters::Trust;
 use harness_core::world::WorldError;
 use harness_local::Identity;
 
-use crate::binding::topology::{KAS, KEYCLOAK};
+use crate::binding::topology::speaks_tls;
 use crate::execute::ExecuteError;
 
 /// The name of the authority's certificate, in the run's folder and in those of its services.
@@ -25,7 +25,7 @@ const VALID: Duration = Duration::from_hours(26);
 
 /// What is spoken with a service whose language is HTTP.
 pub(super) fn scheme(service: &str) -> &'static str {
-    if matches!(service, KEYCLOAK | KAS) { "https" } else { "http" }
+    if speaks_tls(service) { "https" } else { "http" }
 }
 
 /// The coalition's authority in one run.

@@ -9,12 +9,12 @@ use std::time::Duration;
 use harness_core::fault::{Edge, ServiceName};
 use harness_core::world::WorldError;
 
-use super::InterceptorRole;
 use super::errors::{engine_failed, not_started};
 use super::ground::Ground;
 use super::system::{ContainerPlan, ImageChoice};
 use crate::cleanup;
 use crate::container::{Container, ContainerSpec, Ready};
+use crate::images::Recipe;
 
 /// How the names of interceptors begin.
 const NAME: &str = "interceptor-";
@@ -24,6 +24,17 @@ const READY: Duration = Duration::from_secs(30);
 /// Whether a container's service is an interceptor.
 pub(super) fn is_one(service: &ServiceName) -> bool {
     service.0.starts_with(NAME)
+}
+
+/// An image of which a container can be an interceptor: with `args`, and after them `--listen <address>`,
+/// `--to <address>` and `--name <name>` once or more, it leads to [`harness_local::interceptor::serve`] with a
+/// [foreign](harness_local::Identity::foreign) identity of these names, once it has logged `listening`.
+#[derive(Clone, Debug)]
+pub struct InterceptorRole {
+    /// How to come by the image.
+    pub recipe: Recipe,
+    /// What follows its entrypoint.
+    pub args: Vec<String>,
 }
 
 /// The interceptors of one run, by the number of the fault that each is.

@@ -59,6 +59,7 @@ use crate::images::{Images, Recipe, Source};
 use crate::logs::Line;
 use crate::reaper::Watched;
 
+pub use self::interceptors::InterceptorRole;
 pub use self::site::Site;
 pub use self::system::{ContainerPlan, DockerSystem, ImageChoice};
 pub use self::undo::{EdgeUndo, Undo, heal};
@@ -86,17 +87,6 @@ pub struct DockerConfig {
     pub toxiproxy: Recipe,
     /// How to come by an interceptor; without, no certificate can be foreign.
     pub interceptor: Option<InterceptorRole>,
-}
-
-/// An image of which a container can be an interceptor: with `args`, and after them `--listen <address>`,
-/// `--to <address>` and `--name <name>` once or more, it leads to [`harness_local::interceptor::serve`] with a
-/// [foreign](harness_local::Identity::foreign) identity of these names, once it has logged `listening`.
-#[derive(Clone, Debug)]
-pub struct InterceptorRole {
-    /// How to come by the image.
-    pub recipe: Recipe,
-    /// What follows its entrypoint.
-    pub args: Vec<String>,
 }
 
 /// A world whose services are containers on a network of their own, and whose edges are proxies of a Toxiproxy

@@ -13,8 +13,8 @@ pub struct Document {
     pub status: String,
     /// The status of each service.
     pub services: BTreeMap<String, String>,
-    /// What each service outside of the node lacks.
-    pub errors: BTreeMap<String, ErrorKind>,
+    /// Whether each service is trusted.
+    pub trust: BTreeMap<String, Trust>,
     /// The state of each circuit.
     pub circuits: BTreeMap<String, String>,
     /// Whether it is of the documented form, to the letter, under the status code that belongs to it, with
@@ -22,32 +22,32 @@ pub struct Document {
     pub exact: bool,
 }
 
-/// What a service lacks, by what the document says of it.
+/// Whether a service is trusted to be who it says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// Nothing.
-    None,
-    /// It is not trusted.
-    Tls,
-    /// Anything else.
-    Other,
+pub enum Trust {
+    /// It was spoken with.
+    Trusted,
+    /// It is not: its error is of the kind `tls`.
+    Untrusted,
+    /// It is away for another reason.
+    Unknown,
 }
 
-impl ErrorKind {
-    fn of(error: Option<&str>) -> Self {
+impl Trust {
+    fn by(error: Option<&str>) -> Self {
         match error {
-            None => Self::None,
-            Some(error) if error.starts_with("tls: ") => Self::Tls,
-            Some(_) => Self::Other,
+            None => Self::Trusted,
+            Some(error) if error.starts_with("tls: ") => Self::Untrusted,
+            Some(_) => Self::Unknown,
         }
     }
 
     /// The word for it in signals.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::None => "none",
-            Self::Tls => "tls",
-            Self::Other => "other",
+            Self::Trusted => "trusted",
+            Self::Untrusted => "untrusted",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -152,11 +152,10 @@ pub fn document(code: u16, body: &[u8]) -> Option<Document> {
             .iter()
             .map(|(name, service)| (name.clone(), service.status.name().to_owned()))
             .collect(),
-        errors: form
+        trust: form
             .services
             .iter()
-            .filter(|(name, _)| *name != CACHE)
-            .map(|(name, service)| (name.clone(), ErrorKind::of(service.error.as_deref())))
+            .map(|(name, service)| (name.clone(), Trust::by(service.error.as_deref())))
             .collect(),
         circuits: form
             .circuit_breakers
@@ -176,7 +175,7 @@ fn loosely(body: &[u8]) -> Option<Document> {
     Some(Document {
         status,
         services: BTreeMap::new(),
-        errors: BTreeMap::new(),
+        trust: BTreeMap::new(),
         circuits: BTreeMap::new(),
         exact: false,
     })
@@ -232,15 +231,15 @@ mod tests {
 
     #[test]
     fn a_service_that_is_not_trusted_is_told_from_one_that_is_away() {
-        let kind = |error: &str| {
+        let trust = |error: &str| {
             let down = format!(r#""opa":{{"status":"down","responseTime":0.8,"error":"{error}"}}"#);
             let text = text("unhealthy", "").replace(r#""opa":{"status":"up","responseTime":0.8}"#, &down);
-            document(503, text.as_bytes()).unwrap().errors["opa"]
+            document(503, text.as_bytes()).unwrap().trust["opa"]
         };
-        assert_eq!(kind("tls: the certificate is of no trusted authority"), ErrorKind::Tls);
-        assert_eq!(kind("connection refused"), ErrorKind::Other);
+        assert_eq!(trust("tls: the certificate is of no trusted authority"), Trust::Untrusted);
+        assert_eq!(trust("connection refused"), Trust::Unknown);
         let well = document(200, text("healthy", "").as_bytes()).unwrap();
-        assert_eq!(well.errors, BTreeMap::from([("opa".to_owned(), ErrorKind::None)]));
+        assert_eq!(well.trust["opa"], Trust::Trusted);
     }
 
     #[test]

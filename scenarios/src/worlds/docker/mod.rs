@@ -162,7 +162,7 @@ impl DockerDive {
 
     async fn open(&self, site: &Site, number: u64) -> Answer {
         match (base(site, HUB), base(site, KAS)) {
-            (Ok(hub), Ok(kas)) => self.client.open(hub, kas, &self.session, number).await,
+            (Ok(hub), Ok(kas)) => self.client.open(&hub, &kas, &self.session, number).await,
             (Err(error), _) | (_, Err(error)) => {
                 Answer::new(Class::Error.name()).with("error", error.to_string())
             }

@@ -118,7 +118,7 @@ impl LocalDive {
     async fn open(&self, site: &Site, number: u64) -> Answer {
         let told = |error: WorldError| Answer::new(Class::Error.name()).with("error", error.to_string());
         match (base(site, HUB), base(site, KAS)) {
-            (Ok(hub), Ok(kas)) => self.client.open(hub, kas, &self.session, number).await,
+            (Ok(hub), Ok(kas)) => self.client.open(&hub, &kas, &self.session, number).await,
             (Err(error), _) | (_, Err(error)) => told(error),
         }
     }

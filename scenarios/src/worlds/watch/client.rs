@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use coalition::HUB_TENANT;
 use coalition::realms::issuer;
-use dive_kas::client::{Transport, TransportError};
+use dive_kas::client::HttpTransport;
 use dive_node::adapters::{Connections, HttpClient, HttpError, Trust};
 use dive_runtime::TokioRuntime;
 use harness_core::event::Answer;
@@ -87,8 +86,8 @@ impl Client {
     }
 
     /// Opens an encrypted resource, as one of the run's callers.
-    pub(crate) async fn open(&self, hub: String, kas: String, session: &Session, number: u64) -> Answer {
-        let to = |base| Arc::new(Way { base, client: self.0.clone() });
+    pub(crate) async fn open(&self, hub: &str, kas: &str, session: &Session, number: u64) -> Answer {
+        let to = |base| Arc::new(HttpTransport::new(base, self.0.clone()));
         let ways = Ways { node: to(hub), kas: to(kas), runtime: Arc::new(TokioRuntime::new()) };
         session.open(ways, number, rand::random()).await
     }
@@ -115,21 +114,5 @@ impl Client {
             Ok(answer) => answer.map_err(|error: HttpError| NoAnswer::Failed(error.to_string())),
             Err(_) => Err(NoAnswer::Late),
         }
-    }
-}
-
-/// The way to one service.
-struct Way {
-    base: String,
-    client: HttpClient,
-}
-
-#[async_trait]
-impl Transport for Way {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let told = |error: &dyn std::fmt::Display| TransportError(error.to_string());
-        let absolute = format!("{}{}", self.base, request.uri());
-        *request.uri_mut() = absolute.parse().map_err(|error| told(&error))?;
-        self.client.send(request).await.map_err(|error| told(&error))
     }
 }

@@ -9,7 +9,7 @@ use harness_local::clock::Clock;
 
 use super::client::{Client, NoAnswer};
 use crate::binding::reading::document;
-use crate::binding::topology::Shape;
+use crate::binding::topology::{Shape, speaks_tls};
 
 /// Reads the document of one node again and again.
 pub(crate) struct HealthWatch<'a> {
@@ -60,8 +60,8 @@ impl HealthWatch<'_> {
         for (service, status) in document.services.iter().filter(|(service, _)| *service != "cache") {
             recorder.signal(seen, &format!("{node}/service/{service}"), status);
         }
-        for (service, error) in &document.errors {
-            recorder.signal(seen, &format!("{node}/error/{service}"), error.name());
+        for (service, trust) in document.trust.iter().filter(|(service, _)| speaks_tls(service)) {
+            recorder.signal(seen, &format!("{node}/trust/{service}"), trust.name());
         }
         // Its moves are told to the instant by the node's log; the document says where it began.
         for (dependency, state) in &document.circuits {
@@ -78,7 +78,7 @@ impl HealthWatch<'_> {
     /// What only the document tells could not be seen. Circuits move in the log.
     fn late(&self, recorder: &Recorder, seen: Span) {
         let (node, patience) = (self.node, self.patience);
-        for what in ["document", "status", "service/", "error/"] {
+        for what in ["document", "status", "service/", "trust/"] {
             let why = format!("{node} did not answer about its health within {patience:?}");
             recorder.record(seen, What::Blind { prefix: format!("{node}/{what}"), why });
         }
@@ -98,7 +98,7 @@ impl HealthWatch<'_> {
         };
         recorder.signal(seen, &format!("{node}/status"), "down");
         recorder.signal(seen, &format!("{node}/document"), "unknown");
-        for family in ["circuit", "service", "error"] {
+        for family in ["circuit", "service", "trust"] {
             for signal in of_node(&format!("{node}/{family}/")) {
                 recorder.signal(seen, &signal, "unknown");
             }

@@ -1,16 +1,13 @@
 //! How a service is reached.
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use dive_node::adapters::HttpClient;
 use http::request::Builder;
-use http::{Request, Response, header};
+use http::{Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use serde::Serialize;
 use tower::ServiceExt as _;
-
-/// The longest answer that is read, bytes.
-const LONGEST_ANSWER: usize = 64 << 20;
 
 /// The service was not reached, or broke off.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,51 +50,28 @@ fn bearing(token: &str, request: Builder, body: Bytes) -> Result<Request<Bytes>,
     request.map_err(|_| TransportError("the token is no header's value".to_owned()))
 }
 
-/// Over HTTP.
+/// Over HTTP, or HTTPS.
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
     base: String,
-    client: reqwest::Client,
+    client: HttpClient,
 }
 
 impl HttpTransport {
-    /// To the service at `base`, `http[s]://host:port`, by `client`, which decides whom to trust.
-    pub fn new(base: &str, client: reqwest::Client) -> Self {
+    /// To the service at `base`, `http[s]://host:port`, by `client`, which decides whom to trust and how much to
+    /// read.
+    pub fn new(base: &str, client: HttpClient) -> Self {
         Self { base: base.trim_end_matches('/').to_owned(), client }
     }
 }
 
 #[async_trait]
 impl Transport for HttpTransport {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
-        let (head, body) = request.into_parts();
-        let url = format!("{}{}", self.base, head.uri);
-        let sent = self.client.request(head.method, url).headers(head.headers).body(body).send().await;
-        let answer = sent.map_err(|error| unreachable(&error))?;
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = answer.status();
-        response.headers_mut().clone_from(answer.headers());
-        let mut whole = BytesMut::new();
-        let mut chunks = answer.bytes_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|error| unreachable(&error))?;
-            if whole.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(TransportError(format!("its answer is longer than {LONGEST_ANSWER} bytes")));
-            }
-            whole.extend_from_slice(&chunk);
-        }
-        *response.body_mut() = whole.freeze();
-        Ok(response)
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        let absolute: Result<Uri, _> = format!("{}{}", self.base, request.uri()).parse();
+        *request.uri_mut() = absolute.map_err(|error| TransportError(error.to_string()))?;
+        self.client.send(request).await.map_err(|error| TransportError(error.to_string()))
     }
-}
-
-/// What went wrong, down to its cause, without the URL.
-fn unreachable(error: &reqwest::Error) -> TransportError {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    TransportError(cause.to_string())
 }
 
 /// Within the same process: the routes of a service, called directly.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use dive_kas::client::{HttpTransport, KasClient, RequestError, Transport as _};
 use dive_kas::serve::{ServeError, Server, system_chance};
 use dive_node::Settings;
+use dive_node::adapters::{Connections, HttpClient, Trust};
 use dive_runtime::TokioRuntime;
 
 use crate::world::{KAO, SECRET, World, token};
@@ -29,7 +30,9 @@ async fn the_process_answers_with_the_key_of_its_file_and_ends_when_told() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = tokio::spawn(server.run(async move { drop(stopped.await) }));
 
-    let service = Arc::new(HttpTransport::new(&base, reqwest::Client::new()));
+    let trust = Trust::new(&Settings::default().tls).unwrap();
+    let http = HttpClient::new(&trust, Connections::Kept, Duration::from_secs(10), 64 << 10);
+    let service = Arc::new(HttpTransport::new(&base, http));
     // The machine's clock and the token's are years apart: the token is refused over a real connection.
     let clock = Arc::new(TokioRuntime::new());
     let client = KasClient::new(service.clone(), clock, Duration::from_secs(10), system_chance().unwrap());
