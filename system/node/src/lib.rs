@@ -36,6 +36,8 @@ mod call_path;
 mod circuit;
 mod clock;
 mod decisions;
+#[cfg(test)]
+mod defects;
 mod dependency;
 mod enforcement;
 pub mod event;

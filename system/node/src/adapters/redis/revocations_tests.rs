@@ -71,6 +71,48 @@ async fn a_later_shorter_revocation_never_shortens() {
     }
 }
 
+/// A link on which whatever is put is put over what is there, as a store without conditions would have it.
+struct Overwriting(Arc<dyn RedisLink>);
+
+#[async_trait]
+impl RedisLink for Overwriting {
+    async fn pipeline(&self, commands: &[Command]) -> Result<Vec<Answer>, StoreError> {
+        self.0.pipeline(commands).await
+    }
+
+    async fn transaction(&self, commands: &[Command]) -> Result<Vec<Answer>, StoreError> {
+        let condition = |word: &Vec<u8>| [&b"NX"[..], b"GT"].contains(&word.as_slice());
+        let bare: Vec<Command> = commands
+            .iter()
+            .map(|words| words.iter().filter(|word| !condition(word)).cloned().collect())
+            .collect();
+        self.0.transaction(&bare).await
+    }
+
+    async fn subscribe(&self, channel: &str) -> Result<Box<dyn Subscription>, StoreError> {
+        self.0.subscribe(channel).await
+    }
+
+    async fn ping_afresh(&self) -> Result<(), StoreError> {
+        self.0.ping_afresh().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_in_which_the_shorter_revocation_wins_is_seen() {
+    for (faulty, ends, cutoff) in [(false, 100, 20), (true, 50, 10)] {
+        let arm = Arm::stand_in((Ipv4Addr::LOCALHOST, 0).into()).await;
+        let link = arm.client(PATIENT);
+        let link = if faulty { Arc::new(Overwriting(link)) as Arc<dyn RedisLink> } else { link };
+        let store = revocations(link);
+        for revocation in [token("a", 100), token("a", 50), user("x", 20, 100), user("x", 10, 50)] {
+            store.put(&revocation).await.unwrap();
+        }
+        let expected = [("token a".to_owned(), None, ends), ("user x".to_owned(), Some(cutoff), ends)];
+        assert_eq!(shown(&store.all().await.unwrap()), expected);
+    }
+}
+
 #[tokio::test]
 async fn two_nodes_at_once_leave_the_greatest_of_both() {
     for arm in Arm::all().await {
