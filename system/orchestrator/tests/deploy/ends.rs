@@ -192,7 +192,7 @@ fn taken_down_nothing_runs_and_nothing_is_gone_and_resuming_brings_it_up() {
     assert_eq!(world.there(&Instance::Hub), before);
     assert_eq!(world.state(&Instance::Hub), DeploymentState::Failed);
     let stops = world.machine.calls().into_iter().filter(|call| call.kind == CallKind::Stop);
-    let last = stops.map(|call| call.subject).last().unwrap();
+    let last = stops.map(|call| call.subject).next_back().unwrap();
     assert!(["postgres", "mongodb", "redis", "opa", "blacklist-redis"].contains(&last.as_str()), "{last}");
     world.ends(&Instance::Hub, Command::Resume, Ending::Complete);
     world.stands(&Instance::Hub);
