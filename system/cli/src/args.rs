@@ -40,6 +40,9 @@ pub(crate) enum Command {
     /// The orchestration database
     #[command(subcommand, arg_required_else_help = true)]
     OrchDb(OrchDb),
+    /// Remove deployments with all their data
+    #[command(subcommand, arg_required_else_help = true)]
+    Nuke(Nuke),
 }
 
 /// How results are shown.
@@ -50,11 +53,92 @@ pub(crate) struct Output {
     pub(crate) json: bool,
 }
 
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Shown {
+    /// As JSON lines on standard output, one an event
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The options of `deploy`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeployOptions {
+    /// Go on from the first unfinished phase
+    #[arg(long, conflicts_with_all = ["from_phase", "only_phase"])]
+    pub(crate) resume: bool,
+    /// Run this phase and all after it
+    #[arg(long, value_name = "PHASE", conflicts_with = "only_phase")]
+    pub(crate) from_phase: Option<String>,
+    /// Run this phase alone
+    #[arg(long, value_name = "PHASE")]
+    pub(crate) only_phase: Option<String>,
+    /// Leave this phase out; only SEEDING can be
+    #[arg(long, value_name = "PHASE")]
+    pub(crate) skip_phase: Vec<String>,
+    /// Keep what was made when a phase fails, whichever
+    #[arg(long, conflicts_with = "rollback")]
+    pub(crate) keep: bool,
+    /// Remove what was made when a phase fails, whichever
+    #[arg(long)]
+    pub(crate) rollback: bool,
+    /// How many resources are seeded
+    #[arg(long, value_name = "N", default_value_t = crate::deployment::RESOURCES, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub(crate) resources: u32,
+    /// Start services one after the other, to see what starting them at once saves
+    #[arg(long)]
+    pub(crate) serial: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
 /// `dive hub …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hub {
+    /// Deploy it: containers, realm, users, until it was seen to work
+    Deploy(DeployOptions),
+    /// Bring up what was taken down or has stopped
+    Up(Shown),
+    /// Stop its containers; they keep their data
+    Down(Shown),
     /// Show how it stands
     Status(Output),
+    /// Try it: every service, a login, decisions; changes nothing
+    Verify(Output),
+    /// Show the last lines of a service's log
+    Logs {
+        /// Such as `keycloak`
+        service: String,
+    },
+}
+
+/// `dive nuke …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Nuke {
+    /// The spokes, then the hub
+    All(Confirmed),
+    /// The hub, when no spoke stands on it
+    Hub(Confirmed),
+    /// One spoke
+    Spoke {
+        /// Its code, such as `fra`
+        code: String,
+        /// Whether it is meant.
+        #[command(flatten)]
+        confirmed: Confirmed,
+    },
+}
+
+/// Whether destruction is meant.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Confirmed {
+    /// Yes, with all data
+    #[arg(long)]
+    pub(crate) confirm: bool,
+    /// How it is shown.
+    #[command(flatten)]
+    pub(crate) shown: Shown,
 }
 
 /// Which spoke.
@@ -75,6 +159,53 @@ impl Which {
 /// `dive spoke …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Spoke {
+    /// Deploy one beside the hub of this machine. It stands by itself: identity providers and policy of partners
+    /// come with the federation
+    Deploy {
+        /// Its code, such as `fra`
+        code: String,
+        /// What people call it; given when it is first deployed
+        #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        name: Option<String>,
+        /// How.
+        #[command(flatten)]
+        options: DeployOptions,
+    },
+    /// Bring up what was taken down or has stopped
+    Up {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// How it is shown.
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Stop its containers; they keep their data
+    Down {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// How it is shown.
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Try it: every service, a login, decisions; changes nothing
+    Verify {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// How.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show the last lines of a service's log
+    Logs {
+        /// Such as `keycloak`
+        service: String,
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+    },
     /// Show how it stands
     Status {
         /// Which.
@@ -100,6 +231,17 @@ pub(crate) enum OrchDb {
         /// How.
         #[command(flatten)]
         output: Output,
+    },
+    /// Take a deployment back to the end of a phase, or to nothing
+    Rollback {
+        /// `hub` or a spoke's code
+        instance: String,
+        /// The last phase to keep
+        #[arg(long, value_name = "PHASE")]
+        to: Option<String>,
+        /// How it is shown.
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Show the breakers that all processes share
     Breakers {

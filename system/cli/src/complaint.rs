@@ -4,8 +4,9 @@ use std::fmt::{self, Display};
 use std::io;
 use std::path::Path;
 
+use dive_orchestrator::deploy::Failure;
 use dive_orchestrator::pipeline::CannotPlan;
-use dive_orchestrator::{ErrorCode, NoCode, NoInstance, NoPhase, StoreError};
+use dive_orchestrator::{ErrorCode, NoCode, NoPhase, NoService, Service, StoreError};
 
 use crate::exit::Exit;
 use crate::moment::moment;
@@ -108,19 +109,22 @@ impl From<StoreError> for Complaint {
     }
 }
 
-impl From<NoCode> for Complaint {
-    fn from(error: NoCode) -> Self {
-        Self::usage(ErrorCode::Configuration, &error, "choose a code such as `fra`")
+impl From<Failure> for Complaint {
+    fn from(failure: Failure) -> Self {
+        Self::of(failure.code, failure.detail, "mend what is named above, then do it again")
     }
 }
 
-impl From<NoInstance> for Complaint {
-    fn from(error: NoInstance) -> Self {
-        Self::usage(
-            ErrorCode::Configuration,
-            &error,
-            "name it as `dive status` does: `hub` or a spoke's code",
-        )
+impl From<NoService> for Complaint {
+    fn from(error: NoService) -> Self {
+        let all = Service::ALL.map(Service::as_str).join(", ");
+        Self::usage(ErrorCode::Configuration, &error, format!("choose one of {all}"))
+    }
+}
+
+impl From<NoCode> for Complaint {
+    fn from(error: NoCode) -> Self {
+        Self::usage(ErrorCode::Configuration, &error, "choose a code such as `fra`")
     }
 }
 
@@ -133,7 +137,9 @@ impl From<NoPhase> for Complaint {
 impl From<CannotPlan> for Complaint {
     fn from(error: CannotPlan) -> Self {
         let next = match &error {
-            CannotPlan::NothingToResume => "run it without --resume to deploy it anew over what stands",
+            CannotPlan::NothingToResume => {
+                "run it with `--from-phase preflight` to go through all phases again"
+            }
             CannotPlan::StandsOn { .. } => "run it with --resume",
             CannotPlan::NotOptional(_) => "only `--skip-phase seeding` is possible",
             CannotPlan::RunAndSkipped(_) => "leave out one of the two options",

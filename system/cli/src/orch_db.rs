@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::args::{OrchDb, instance};
 use crate::complaint::Complaint;
+use crate::deployment;
 use crate::exit::Exit;
 use crate::moment::moment;
 use crate::out::{self, out, table};
@@ -16,6 +17,10 @@ pub(crate) async fn obey(place: &Place, verb: OrchDb) -> Result<Exit, Complaint>
         OrchDb::Migrate => migrate(&place.store()?).await,
         OrchDb::Status(output) => states(place, output.json).await,
         OrchDb::History { instance: named, output } => history(place, &instance(&named)?, output.json).await,
+        OrchDb::Rollback { instance: named, to, shown } => {
+            let to = to.map(|phase| phase.parse()).transpose()?;
+            deployment::rollback(place, &instance(&named)?, to, shown).await
+        }
         OrchDb::Breakers { reset: Some(operation), .. } => reset(&place.store()?, operation).await,
         OrchDb::Breakers { reset: None, output } => breakers(place, output.json).await,
     }

@@ -1,14 +1,16 @@
-//! `dive status`: how instances stand, as the orchestration database has it.
+//! `dive status`: how instances stand, by the orchestration database and by their services themselves.
 
 use std::collections::BTreeMap;
 
+use dive_orchestrator::deploy::ServiceStatus;
 use dive_orchestrator::store::{ErrorRecord, PhaseRun};
 use dive_orchestrator::{
-    DeploymentState, Endpoint, ErrorCode, Held, Instance, Phase, Slot, Store, StoreError, ports,
+    DeploymentState, Endpoint, ErrorCode, Held, Instance, Phase, Slot, Store, StoreError, ladder, ports,
 };
 use serde::Serialize;
 
 use crate::complaint::Complaint;
+use crate::deployment;
 use crate::exit::Exit;
 use crate::moment::moment;
 use crate::out::{self, out, table};
@@ -28,6 +30,27 @@ pub(crate) struct Standing {
     under_way: Option<Phase>,
     last_error: Option<Met>,
     ports: BTreeMap<Endpoint, u16>,
+    /// How its services stand now; nothing where they can't be asked.
+    services: Option<Vec<Service>>,
+}
+
+/// How a service stands.
+#[derive(Debug, Serialize)]
+pub(crate) struct Service {
+    service: dive_orchestrator::Service,
+    healthy: bool,
+    /// The lowest rung of its ladder that does not hold, and why.
+    why: Option<String>,
+}
+
+impl From<ServiceStatus> for Service {
+    fn from(status: ServiceStatus) -> Self {
+        let why = match status.standing {
+            ladder::Standing::Healthy => None,
+            ladder::Standing::Stuck(rung) => Some(format!("{rung}: {}", status.why.unwrap_or_default())),
+        };
+        Self { service: status.service, healthy: why.is_none(), why }
+    }
 }
 
 /// Who is at work.
@@ -84,15 +107,28 @@ impl Standing {
             last_error: last.and_then(|run| run.failure).map(Met::from),
             holder: holder.map(Holding::from),
             ports: ports.unwrap_or_default(),
+            services: None,
         })
     }
 
     fn is_well(&self) -> bool {
-        self.state == DeploymentState::Complete && self.holder.is_none()
+        let healthy = |services: &Vec<Service>| services.iter().all(|service| service.healthy);
+        self.state == DeploymentState::Complete
+            && self.holder.is_none()
+            && self.services.as_ref().is_some_and(healthy)
     }
 
-    /// What is to be done about it, if anything.
-    fn next(&self) -> Option<String> {
+    /// What is not as it should be, line by line.
+    fn remarks(&self) -> Vec<String> {
+        let ill =
+            self.services.iter().flatten().filter(|_| self.state == DeploymentState::Complete).filter_map(
+                |service| Some(format!("{}: {}: {}", self.instance, service.service, service.why.as_ref()?)),
+            );
+        self.course().into_iter().chain(ill).collect()
+    }
+
+    /// Who is at work on it, or why nobody is.
+    fn course(&self) -> Option<String> {
         let told = if let Some(holder) = &self.holder {
             format!("process {} on {} is at work since {}", holder.pid, holder.host, holder.since)
         } else if self.interrupted {
@@ -113,6 +149,9 @@ impl Standing {
             self.state.to_string(),
             self.since.clone().unwrap_or_default(),
             format!("{} of {phases}{reached}", self.finished.len()),
+            self.services.as_ref().map_or("unknown".to_owned(), |all| {
+                format!("{} of {}", all.iter().filter(|service| service.healthy).count(), all.len())
+            }),
             self.ports.get(&Endpoint::Backend).map(|port| format!("127.0.0.1:{port}")).unwrap_or_default(),
         ]
     }
@@ -125,10 +164,11 @@ fn show(standings: &[Standing], json: bool) -> Result<Exit, Complaint> {
     } else if standings.is_empty() {
         out!("nothing is deployed")?;
     } else {
-        let head = ["INSTANCE", "STATE", "SINCE", "PHASES FINISHED", "NODE"].map(str::to_owned).to_vec();
+        let head =
+            ["INSTANCE", "STATE", "SINCE", "PHASES FINISHED", "HEALTHY", "NODE"].map(str::to_owned).to_vec();
         let rows: Vec<_> = std::iter::once(head).chain(standings.iter().map(Standing::row)).collect();
         out::text(format_args!("{}", table(&rows)))?;
-        for told in standings.iter().filter_map(Standing::next) {
+        for told in standings.iter().flat_map(Standing::remarks) {
             out!("{told}")?;
         }
     }
@@ -146,15 +186,30 @@ async fn read(place: &Place, only: Option<&Instance>) -> Result<Vec<Standing>, C
             standings.push(standing);
         }
     }
+    if standings.is_empty() {
+        return Ok(standings);
+    }
+    let engine = match deployment::engine(place, store) {
+        Ok(engine) => engine,
+        Err(complaint) => {
+            out::note(format_args!("{complaint}"));
+            return Ok(standings);
+        }
+    };
+    for status in engine.status().await? {
+        if let Some(standing) = standings.iter_mut().find(|standing| standing.instance == status.instance) {
+            standing.services = Some(status.services.into_iter().map(Service::from).collect());
+        }
+    }
     Ok(standings)
 }
 
-/// How all instances stand; 1 when one of them is not COMPLETE, or is being worked on.
+/// How all instances stand; 1 when one of them is not COMPLETE and healthy, or is being worked on.
 pub(crate) async fn all(place: &Place, json: bool) -> Result<Exit, Complaint> {
     show(&read(place, None).await?, json)
 }
 
-/// How one instance stands; 1 when it is not COMPLETE, or is being worked on.
+/// How one instance stands; 1 when it is not COMPLETE and healthy, or is being worked on.
 pub(crate) async fn one(place: &Place, instance: &Instance, json: bool) -> Result<Exit, Complaint> {
     let standings = read(place, Some(instance)).await?;
     if standings.is_empty() && !json {

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 
-use dive_orchestrator::{Instance, Phase};
+use dive_orchestrator::{Instance, Phase, Store as _};
 use sqlx::Connection as _;
 
 use crate::bench::{Bench, deploy};
@@ -16,7 +16,15 @@ use crate::reading::assert_told;
 #[test]
 fn words_that_are_no_command_are_told_with_the_usage() {
     let bench = Bench::new();
-    for arguments in [&["deploy"][..], &["hub", "explode"], &["orch-db", "breakers", "--reset", "opal"]] {
+    for arguments in [
+        &["deploy"][..],
+        &["hub", "deploy", "--resume", "--from-phase", "seeding"],
+        &["hub", "deploy", "--keep", "--rollback"],
+        &["hub", "deploy", "--resources", "-1"],
+        &["spoke", "deploy", "fra", ""],
+        &["hub", "explode"],
+        &["orch-db", "breakers", "--reset", "opal"],
+    ] {
         let ended = bench.run(arguments);
         assert_eq!((ended.code, ended.out.as_str()), (64, ""), "{arguments:?}");
         assert!(ended.err.contains("--help"), "{}", ended.err);
@@ -29,7 +37,70 @@ fn a_code_that_is_none_is_refused() {
     let bench = Bench::new();
     assert_told!(bench.run(&["spoke", "status", "--instance", "f_r"]));
     assert_told!(bench.run(&["orch-db", "history", "../x"]));
+    assert_eq!(bench.run(&["spoke", "deploy", "f_r", "France"]).code, 64);
     assert_eq!(bench.everything(), []);
+}
+
+#[test]
+fn a_phase_that_is_none_is_refused_with_the_names_before_anything_is_made() {
+    let bench = Bench::new();
+    assert_told!(bench.run(&["hub", "deploy", "--from-phase", "deploy"]));
+    assert_eq!(bench.run(&["hub", "deploy", "--skip-phase", "all"]).code, 64);
+    assert_eq!(bench.run(&["orch-db", "rollback", "hub", "--to", "x"]).code, 64);
+    assert_eq!(bench.everything(), []);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_deployed_is_not_deployed_again_unasked() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Verification).await;
+    let history = store.history(&Instance::Hub).await.unwrap();
+    assert_told!(bench.run(&["hub", "deploy"]));
+    assert_eq!(store.history(&Instance::Hub).await.unwrap(), history);
+}
+
+#[test]
+fn nothing_is_removed_that_was_not_confirmed() {
+    let bench = Bench::new();
+    assert_told!(bench.run(&["nuke", "spoke", "FRA"]));
+    for what in [&["nuke", "all"][..], &["nuke", "hub"]] {
+        assert_eq!(bench.run(what).code, 64);
+    }
+    assert_told!(bench.run(&["nuke", "hub", "--confirm"]));
+    assert_eq!(bench.run(&["nuke", "all", "--confirm"]).code, 0);
+    assert_eq!(bench.everything(), []);
+}
+
+#[tokio::test]
+async fn a_hub_that_spokes_stand_on_is_not_removed_alone() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Verification).await;
+    deploy(&store, &"spoke-fra".parse().unwrap(), Phase::Verification).await;
+    assert_told!(bench.run(&["nuke", "hub", "--confirm"]));
+}
+
+#[test]
+fn what_is_not_deployed_is_neither_taken_down_nor_tried_nor_rolled_back() {
+    let bench = Bench::new();
+    assert_told!(bench.run(&["hub", "down"]));
+    for what in
+        [&["hub", "up"][..], &["hub", "verify"], &["hub", "logs", "opa"], &["orch-db", "rollback", "fra"]]
+    {
+        assert_eq!(bench.run(what).code, 11, "{what:?}");
+    }
+    assert_told!(bench.run(&["hub", "logs", "opal"]));
+    assert_eq!(bench.everything(), []);
+}
+
+/// No engine is there: it is said at once, and nothing is written but the empty database.
+#[tokio::test]
+async fn without_a_container_engine_nothing_begins() {
+    let bench = Bench::new();
+    assert_told!(bench.run(&["hub", "deploy"]));
+    let store = bench.migrated().await;
+    assert_eq!(store.instances().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -45,6 +45,8 @@ impl Bench {
             .args(arguments)
             .current_dir(self.path())
             .env("DIVE_HOME", self.home())
+            // Whatever runs on this machine, nobody asks it.
+            .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
             .env_remove("DIVE_DATABASE")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null());

@@ -5,9 +5,11 @@
 //! | `bench` | a place of its own for each test |
 //! | `reading` | what is shown of deployments as they stand |
 //! | `bad_input` | what is not, what may not be, what can't be reached: told, and nothing changed |
+//! | `docker` | the same with a container engine |
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod bad_input;
 mod bench;
+mod docker;
 mod reading;

@@ -1,0 +1,345 @@
+//! Secrets and certificates of an instance: files in its own folder, mode 0600, made once and never printed.
+//!
+//! A file that is there and good is left as it is, so making all of them again changes nothing. Each is written
+//! beside its place, synced, and moved there: it is there whole or not at all. A secret's file carries its
+//! version, `postgres.1`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `secrets/<name>.1` | 32 bytes of the machine's own chance, as hexadecimal digits |
+//! | `name` | what people call the instance |
+//! | `ca.key`, `ca.pem` | the instance's own authority; its key is used here and given to nobody |
+//! | `tls.key`, `tls.pem` | what its services show, by their names on the network and on this machine |
+
+mod authority;
+mod files;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use dive_orchestrator::deploy::{Done, Failure};
+use dive_orchestrator::{ErrorCode, Instance, Service};
+use zeroize::Zeroizing;
+
+/// A secret by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SecretName {
+    /// PostgreSQL's password.
+    Postgres,
+    /// The password of Keycloak's first administrator.
+    Keycloak,
+    /// The cache's password.
+    Redis,
+    /// The password of the revocations' Redis; the hub's, and its spokes use it.
+    BlacklistRedis,
+    /// What seals cached decisions.
+    CacheKey,
+    /// The secret of the client that verification logs in through, and its user's password.
+    Verifier,
+    /// The password of the seeded users.
+    Users,
+}
+
+impl SecretName {
+    const ALL: [Self; 7] = [
+        Self::Postgres,
+        Self::Keycloak,
+        Self::Redis,
+        Self::BlacklistRedis,
+        Self::CacheKey,
+        Self::Verifier,
+        Self::Users,
+    ];
+
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Postgres => "secrets/postgres.1",
+            Self::Keycloak => "secrets/keycloak.1",
+            Self::Redis => "secrets/redis.1",
+            Self::BlacklistRedis => "secrets/blacklist-redis.1",
+            Self::CacheKey => "secrets/cache-key.1",
+            Self::Verifier => "secrets/verifier.1",
+            Self::Users => "secrets/users.1",
+        }
+    }
+
+    fn is_of(self, instance: &Instance) -> bool {
+        self != Self::BlacklistRedis || *instance == Instance::Hub
+    }
+}
+
+const NAME: &str = "name";
+const CA_KEY: &str = "ca.key";
+const CA: &str = "ca.pem";
+const TLS_KEY: &str = "tls.key";
+const TLS: &str = "tls.pem";
+
+/// How many hexadecimal digits a secret has.
+const DIGITS: usize = 64;
+
+/// The folder of an instance.
+#[derive(Clone, Debug)]
+pub(crate) struct Material {
+    folder: PathBuf,
+    instance: Instance,
+    name: Option<String>,
+}
+
+/// A text that must not be shown, wiped when it goes.
+pub(crate) type Secret = Zeroizing<String>;
+
+impl Material {
+    pub(crate) fn new(home: &Path, instance: &Instance) -> Self {
+        let folder = home.join("instances").join(instance.to_string());
+        Self { folder, instance: instance.clone(), name: None }
+    }
+
+    /// The same, for an instance that is given this name when it is made. One that has a name keeps it.
+    pub(crate) fn named(self, name: Option<&str>) -> Self {
+        Self { name: name.map(str::to_owned), ..self }
+    }
+
+    /// All its files, in the order they are made.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let secrets = SecretName::ALL.into_iter().filter(|name| name.is_of(&self.instance));
+        let others = [CA_KEY, CA, TLS_KEY, TLS, NAME];
+        secrets.map(SecretName::file).chain(others).map(|file| self.folder.join(file)).collect()
+    }
+
+    /// Whether a file is one of [`files`](Self::files).
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.files().iter().any(|file| file == path)
+    }
+
+    /// Whether a file is there. What can't be looked at is a failure.
+    pub(crate) fn is_there(path: &Path) -> Done<bool> {
+        path.try_exists().map_err(|error| files::failed(ErrorCode::Folder, path, &error))
+    }
+
+    /// Makes a file of this instance. One that is there and good stays as it is; a certificate that is about to
+    /// expire, or that another key or authority belongs to, is issued again.
+    pub(crate) fn make(&self, path: &Path) -> Done {
+        let name = path.strip_prefix(&self.folder).ok().and_then(Path::to_str).unwrap_or_default();
+        let (now, at) = (wall(), |file: &str| self.folder.join(file));
+        match name {
+            CA_KEY | TLS_KEY if Self::is_there(path)? => authority::key(&files::read(path)?).map(drop),
+            CA_KEY | TLS_KEY => files::write(path, authority::new_key()?.as_bytes()),
+            CA if Self::is_there(path)?
+                && authority::is_good(&files::read(path)?, None, &files::read(&at(CA_KEY))?, now) =>
+            {
+                Ok(())
+            }
+            CA => {
+                let pem = authority::own(&self.instance.to_string(), &files::read(&at(CA_KEY))?, now)?;
+                files::write(path, pem.as_bytes())
+            }
+            TLS => {
+                let (ca, key) = (files::read(&at(CA))?, files::read(&at(TLS_KEY))?);
+                if Self::is_there(path)? && authority::is_good(&files::read(path)?, Some(&ca), &key, now) {
+                    return Ok(());
+                }
+                let pem = authority::issue(&self.names(), &key, (&ca, &files::read(&at(CA_KEY))?), now)?;
+                files::write(path, pem.as_bytes())
+            }
+            NAME if Self::is_there(path)? => Ok(()),
+            NAME => {
+                files::write(path, self.name.clone().unwrap_or_else(|| self.instance.to_string()).as_bytes())
+            }
+            _ if !self.has(path) => {
+                let detail = format!("{} is no file of {}", path.display(), self.instance);
+                Err(Failure::new(ErrorCode::Definition, detail))
+            }
+            _ if Self::is_there(path)? => self.read_secret(path).map(drop),
+            _ => files::write(path, chance()?.as_bytes()),
+        }
+    }
+
+    /// Removes a file of this instance, and the folders that are empty without it.
+    pub(crate) fn unmake(&self, path: &Path) -> Done {
+        if !self.has(path) {
+            return Ok(());
+        }
+        files::remove(path)?;
+        for folder in [&self.folder.join("secrets"), &self.folder] {
+            // One that isn't empty stays.
+            let _ = std::fs::remove_dir(folder);
+        }
+        Ok(())
+    }
+
+    /// A secret.
+    pub(crate) fn secret(&self, name: SecretName) -> Done<Secret> {
+        self.read_secret(&self.folder.join(name.file()))
+    }
+
+    /// What people call it.
+    pub(crate) fn name(&self) -> Done<Secret> {
+        files::read(&self.folder.join(NAME))
+    }
+
+    /// The certificate that whoever calls this instance trusts.
+    pub(crate) fn ca(&self) -> Done<Secret> {
+        files::read(&self.folder.join(CA))
+    }
+
+    /// What its services show: the chain and its key.
+    pub(crate) fn tls(&self) -> Done<(Secret, Secret)> {
+        Ok((files::read(&self.folder.join(TLS))?, files::read(&self.folder.join(TLS_KEY))?))
+    }
+
+    fn read_secret(&self, path: &Path) -> Done<Secret> {
+        let text = files::read(path)?;
+        if text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Ok(text)
+        } else {
+            let detail = format!("{} is not a secret: {DIGITS} hexadecimal digits", path.display());
+            Err(Failure::new(ErrorCode::SecretInvalid, detail))
+        }
+    }
+
+    /// What its services are called by: each by its container's name, all of them on this machine.
+    fn names(&self) -> Vec<String> {
+        let containers =
+            Service::of(&self.instance).into_iter().map(|service| service.container(&self.instance));
+        ["localhost", "127.0.0.1"].map(str::to_owned).into_iter().chain(containers).collect()
+    }
+}
+
+fn chance() -> Done<Secret> {
+    let mut bytes = Zeroizing::new([0; DIGITS / 2]);
+    getrandom::fill(&mut *bytes).map_err(|error| {
+        Failure::new(ErrorCode::SecretLoad, format!("the machine gives no chance: {error}"))
+    })?;
+    Ok(Zeroizing::new(base16ct::lower::encode_string(&*bytes)))
+}
+
+/// Now, since 1970.
+#[expect(clippy::disallowed_methods, reason = "certificates are judged by the calendar")]
+fn wall() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn made(instance: &Instance) -> (tempfile::TempDir, Material) {
+        let home = tempfile::tempdir().unwrap();
+        let material = Material::new(home.path(), instance);
+        for file in material.files() {
+            material.make(&file).unwrap();
+        }
+        (home, material)
+    }
+
+    fn contents(material: &Material) -> BTreeMap<PathBuf, Vec<u8>> {
+        material.files().into_iter().map(|file| (file.clone(), fs::read(&file).unwrap())).collect()
+    }
+
+    #[test]
+    fn files_are_their_owners_alone_and_making_them_again_changes_nothing() {
+        let (_home, material) = made(&Instance::Hub);
+        let before = contents(&material);
+        for file in material.files() {
+            let mode = fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+            material.make(&file).unwrap();
+        }
+        assert_eq!(contents(&material), before);
+        let folder = fs::metadata(&material.folder).unwrap().permissions().mode();
+        assert_eq!(folder & 0o777, 0o700);
+    }
+
+    #[test]
+    fn no_two_secrets_are_alike_and_only_the_hub_has_the_revocations() {
+        let (_home, hub) = made(&Instance::Hub);
+        let (_home, spoke) = made(&"spoke-fra".parse().unwrap());
+        let mut all = Vec::new();
+        for name in SecretName::ALL {
+            all.push(hub.secret(name).unwrap().to_string());
+            match spoke.secret(name) {
+                Ok(secret) => all.push(secret.to_string()),
+                Err(failure) => {
+                    assert_eq!((name, failure.code), (SecretName::BlacklistRedis, ErrorCode::SecretLoad))
+                }
+            }
+        }
+        let count = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!((all.len(), count), (13, 13));
+    }
+
+    #[test]
+    fn removing_all_leaves_no_folder_and_removing_again_is_no_failure() {
+        let (home, material) = made(&Instance::Hub);
+        for _ in 0..2 {
+            for file in material.files().iter().rev() {
+                material.unmake(file).unwrap();
+            }
+        }
+        assert!(!material.folder.exists() && home.path().join("instances").exists());
+        let stranger = home.path().join("precious");
+        fs::write(&stranger, "x").unwrap();
+        material.unmake(&stranger).unwrap();
+        assert!(stranger.exists());
+        assert_eq!(material.make(&stranger).unwrap_err().code, ErrorCode::Definition);
+    }
+
+    #[test]
+    fn a_name_is_given_once_and_kept() {
+        let (home, material) = made(&Instance::Hub);
+        assert_eq!(*material.name().unwrap(), "hub");
+        let fra: Instance = "spoke-fra".parse().unwrap();
+        for given in [Some("République"), None, Some("other")] {
+            let material = Material::new(home.path(), &fra).named(given);
+            material.make(&material.folder.join(NAME)).unwrap();
+            assert_eq!(*material.name().unwrap(), "République");
+        }
+    }
+
+    #[test]
+    fn what_others_may_read_or_what_is_no_secret_is_refused_and_not_shown() {
+        let (_home, material) = made(&Instance::Hub);
+        let file = material.folder.join(SecretName::Postgres.file());
+        let secret = material.secret(SecretName::Postgres).unwrap().to_string();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let failure = material.secret(SecretName::Postgres).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::SecretInvalid);
+        assert!(failure.detail.contains("0644") && !failure.detail.contains(&secret), "{failure}");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&file, "hunter2").unwrap();
+        let failure = material.make(&file).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::SecretInvalid);
+        assert!(!failure.detail.contains("hunter2"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "hunter2");
+    }
+
+    #[test]
+    fn a_certificate_of_another_key_or_authority_is_issued_again() {
+        let (_home, material) = made(&Instance::Hub);
+        let before = contents(&material);
+        let at = |file: &str| material.folder.join(file);
+        for (taken, anew) in [(TLS_KEY, &[TLS_KEY, TLS][..]), (CA_KEY, &[CA_KEY, CA, TLS])] {
+            fs::remove_file(at(taken)).unwrap();
+            let last = contents_without(&material, &at(taken));
+            for file in material.files() {
+                material.make(&file).unwrap();
+            }
+            let now = contents(&material);
+            for file in [CA_KEY, CA, TLS_KEY, TLS].into_iter().filter(|file| *file != taken) {
+                assert_eq!(now[&at(file)] != last[&at(file)], anew.contains(&file), "{taken} {file}");
+            }
+        }
+        assert_ne!(contents(&material), before);
+    }
+
+    fn contents_without(material: &Material, taken: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = material.files().into_iter().filter(|file| file != taken);
+        files.map(|file| (file.clone(), fs::read(&file).unwrap())).collect()
+    }
+}

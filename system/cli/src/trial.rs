@@ -1,0 +1,80 @@
+//! `verify` and `logs`: an instance is tried, or listened to; nothing is changed.
+
+use dive_orchestrator::deploy::{Action, Holding, Platform, Site};
+use dive_orchestrator::ladder::rungs;
+use dive_orchestrator::{Instance, Phase, Service};
+use serde::Serialize;
+
+use crate::complaint::Complaint;
+use crate::deployment;
+use crate::exit::Exit;
+use crate::out::{self, out};
+use crate::place::Place;
+
+/// How many lines of a log are shown.
+const LINES: usize = 100;
+
+/// One thing that was tried.
+#[derive(Debug, Serialize)]
+struct Tried {
+    what: String,
+    ok: bool,
+    why: Option<String>,
+}
+
+impl Tried {
+    fn new(what: impl Into<String>, why: Option<String>) -> Self {
+        Self { what: what.into(), ok: why.is_none(), why }
+    }
+}
+
+/// `verify`: every service to its topmost rung, then what verification checks; 1 when something does not hold.
+pub(crate) async fn verify(place: &Place, instance: &Instance, json: bool) -> Result<Exit, Complaint> {
+    let (engine, site) = deployment::deployed(place, instance).await?;
+    let platform = engine.platform.as_ref();
+    let mut tried = Vec::new();
+    for service in platform.services(&site) {
+        tried.push(Tried::new(format!("{service} is healthy"), ill(platform, &site, service).await));
+    }
+    for step in platform.steps(&site, Phase::Verification).await? {
+        if let Action::Check(what) = step.action {
+            let failure = platform.check(&site, Phase::Verification, &what).await.err();
+            tried.push(Tried::new(what, failure.map(|failure| failure.to_string())));
+        }
+    }
+    let held = tried.iter().filter(|tried| tried.ok).count();
+    if json {
+        out::json(&tried)?;
+    } else {
+        for tried in &tried {
+            match &tried.why {
+                None => out!("ok      {}", tried.what)?,
+                Some(why) => out!("failed  {}: {why}", tried.what)?,
+            }
+        }
+        out!("{instance}: {held}/{}", tried.len())?;
+    }
+    Ok(if held == tried.len() { Exit::Done } else { Exit::NotWell })
+}
+
+/// The lowest rung that doesn't hold, and why.
+async fn ill(platform: &dyn Platform, site: &Site, service: Service) -> Option<String> {
+    for rung in rungs(service) {
+        match platform.rung(site, service, *rung).await {
+            Ok(Holding::Yes) => {}
+            Ok(Holding::NotYet(why)) => return Some(format!("{rung}: {why}")),
+            Err(failure) => return Some(failure.to_string()),
+        }
+    }
+    None
+}
+
+/// `logs`: the last lines of a service.
+pub(crate) async fn logs(place: &Place, instance: &Instance, service: &str) -> Result<Exit, Complaint> {
+    let service: Service = service.parse()?;
+    let (engine, site) = deployment::deployed(place, instance).await?;
+    for line in engine.platform.log_tail(&site, service, LINES).await? {
+        out!("{line}")?;
+    }
+    Ok(Exit::Done)
+}
