@@ -63,6 +63,7 @@ pub(crate) struct Shown {
 
 /// The options of `deploy`.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the switches of the command line")]
 pub(crate) struct DeployOptions {
     /// Go on from the first unfinished phase
     #[arg(long, conflicts_with_all = ["from_phase", "only_phase"])]

@@ -145,7 +145,7 @@ impl From<CannotPlan> for Complaint {
             CannotPlan::RunAndSkipped(_) => "leave out one of the two options",
             CannotPlan::NeverReached(_) => "`dive status` shows the phases that were finished",
         };
-        Self::of(ErrorCode::InvalidState, &error, next)
+        Self::of(ErrorCode::InvalidState, error, next)
     }
 }
 

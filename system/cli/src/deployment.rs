@@ -211,13 +211,11 @@ pub(crate) async fn nuke(place: &Place, only: Option<Instance>, shown: Shown) ->
 }
 
 fn nothing_deployed(instance: Option<&Instance>) -> Result<Exit, Complaint> {
-    match instance {
-        Some(instance) => Err(not_deployed(instance)),
-        None => {
-            out!("nothing is deployed")?;
-            Ok(Exit::Done)
-        }
+    if let Some(instance) = instance {
+        return Err(not_deployed(instance));
     }
+    out!("nothing is deployed")?;
+    Ok(Exit::Done)
 }
 
 fn not_deployed(instance: &Instance) -> Complaint {

@@ -37,7 +37,8 @@ pub(crate) struct Standing {
 /// How a service stands.
 #[derive(Debug, Serialize)]
 pub(crate) struct Service {
-    service: dive_orchestrator::Service,
+    #[serde(rename = "service")]
+    name: dive_orchestrator::Service,
     healthy: bool,
     /// The lowest rung of its ladder that does not hold, and why.
     why: Option<String>,
@@ -49,7 +50,7 @@ impl From<ServiceStatus> for Service {
             ladder::Standing::Healthy => None,
             ladder::Standing::Stuck(rung) => Some(format!("{rung}: {}", status.why.unwrap_or_default())),
         };
-        Self { service: status.service, healthy: why.is_none(), why }
+        Self { name: status.service, healthy: why.is_none(), why }
     }
 }
 
@@ -122,7 +123,7 @@ impl Standing {
     fn remarks(&self) -> Vec<String> {
         let ill =
             self.services.iter().flatten().filter(|_| self.state == DeploymentState::Complete).filter_map(
-                |service| Some(format!("{}: {}: {}", self.instance, service.service, service.why.as_ref()?)),
+                |service| Some(format!("{}: {}: {}", self.instance, service.name, service.why.as_ref()?)),
             );
         self.course().into_iter().chain(ill).collect()
     }

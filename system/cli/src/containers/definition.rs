@@ -141,7 +141,7 @@ impl Definitions<'_> {
     fn postgres(&self, definition: &mut Definition) -> Done {
         let password = self.material.secret(SecretName::Postgres)?;
         definition.environment.insert("POSTGRES_PASSWORD".into(), password.to_string());
-        definition.check = shell("pg_isready -q -h 127.0.0.1 -U postgres", 1);
+        definition.check = Some(shell("pg_isready -q -h 127.0.0.1 -U postgres", 1));
         Ok(())
     }
 
@@ -207,7 +207,7 @@ impl Definitions<'_> {
                 mode: 0o400,
             });
         }
-        definition.check = shell(": </dev/tcp/127.0.0.1/8443", 3);
+        definition.check = Some(shell(": </dev/tcp/127.0.0.1/8443", 3));
         Ok(())
     }
 
@@ -263,13 +263,13 @@ impl Definitions<'_> {
     }
 }
 
-fn shell(command: &str, every: u64) -> Option<(Vec<String>, Duration)> {
-    Some((["CMD", "bash", "-c", command].map(str::to_owned).into(), Duration::from_secs(every)))
+fn shell(command: &str, every: u64) -> (Vec<String>, Duration) {
+    (["CMD", "bash", "-c", command].map(str::to_owned).into(), Duration::from_secs(every))
 }
 
 fn mongodb(definition: &mut Definition) {
     definition.environment.insert("FERRETDB_LOG_LEVEL".into(), "warn".into());
-    definition.check = shell(": </dev/tcp/127.0.0.1/27017", 1);
+    definition.check = Some(shell(": </dev/tcp/127.0.0.1/27017", 1));
 }
 
 fn redis(definition: &mut Definition, password: &str, more: &[&str]) {

@@ -149,7 +149,7 @@ impl Material {
                 let detail = format!("{} is no file of {}", path.display(), self.instance);
                 Err(Failure::new(ErrorCode::Definition, detail))
             }
-            _ if Self::is_there(path)? => self.read_secret(path).map(drop),
+            _ if Self::is_there(path)? => Self::read_secret(path).map(drop),
             _ => files::write(path, chance()?.as_bytes()),
         }
     }
@@ -169,7 +169,7 @@ impl Material {
 
     /// A secret.
     pub(crate) fn secret(&self, name: SecretName) -> Done<Secret> {
-        self.read_secret(&self.folder.join(name.file()))
+        Self::read_secret(&self.folder.join(name.file()))
     }
 
     /// What people call it.
@@ -187,7 +187,7 @@ impl Material {
         Ok((files::read(&self.folder.join(TLS))?, files::read(&self.folder.join(TLS_KEY))?))
     }
 
-    fn read_secret(&self, path: &Path) -> Done<Secret> {
+    fn read_secret(path: &Path) -> Done<Secret> {
         let text = files::read(path)?;
         if text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             Ok(text)
@@ -264,7 +264,7 @@ mod tests {
             match spoke.secret(name) {
                 Ok(secret) => all.push(secret.to_string()),
                 Err(failure) => {
-                    assert_eq!((name, failure.code), (SecretName::BlacklistRedis, ErrorCode::SecretLoad))
+                    assert_eq!((name, failure.code), (SecretName::BlacklistRedis, ErrorCode::SecretLoad));
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! What is shown of deployments as they stand.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use dive_orchestrator::store::ErrorRecord;
 use dive_orchestrator::{DeploymentState, ErrorCode, Holder, Instance, Phase, Store as _};
 use serde_json::Value;
@@ -102,7 +104,6 @@ fn migrating_makes_the_database_and_may_be_done_again() {
         assert_eq!(bench.run(&["orch-db", "migrate"]).code, 0);
     }
     assert!(bench.database().exists());
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(bench.home()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "there will be secrets in it");
 }
