@@ -265,7 +265,7 @@ fn finish(instance: &Instance, ended: Result<Report, Interrupted>, shown: Shown)
     Ok(Exit::Done)
 }
 
-/// What to do against an error of this code, in words that name commands that there are.
+/// What to do against an error of this code.
 fn help(code: ErrorCode, instance: &Instance) -> String {
     match code {
         ErrorCode::ContainerStart
@@ -276,12 +276,7 @@ fn help(code: ErrorCode, instance: &Instance) -> String {
             Instance::Hub => "read its log: `dive hub logs <service>`".to_owned(),
             Instance::Spoke(code) => format!("read its log: `dive spoke logs <service> --instance {code}`"),
         },
-        code => {
-            let said = code.next_step();
-            let commands = said.split('`').filter_map(|quoted| quoted.strip_prefix("dive "));
-            let are_there = commands.into_iter().all(|words| crate::parses(words.split(' ')).is_ok());
-            if are_there { said.to_owned() } else { "mend what is named above".to_owned() }
-        }
+        code => code.next_step().to_owned(),
     }
 }
 

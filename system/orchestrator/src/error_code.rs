@@ -116,15 +116,15 @@ codes! {
     /// The shared network is missing or not usable.
     Network = 1003, Recoverable, High, Some(Remedy::RecreateNetwork), "look for another network with this name: `docker network inspect dive-shared`";
     /// A secret could not be read from its store.
-    SecretLoad = 1004, Recoverable, High, Some(Remedy::ReloadSecret), "see that the secret store answers: `dive secrets list`";
+    SecretLoad = 1004, Recoverable, High, Some(Remedy::ReloadSecret), "see that the instance's folder may be read and written, then resume";
     /// A secret is there but not one of its kind.
-    SecretInvalid = 1005, Manual, Critical, None, "replace it: `dive secrets rotate`";
+    SecretInvalid = 1005, Manual, Critical, None, "put the secret named back as it was, then resume";
     /// The dependencies of the services form a cycle.
     DependencyCycle = 1006, Permanent, Critical, None, "take one of the named services out of the cycle";
     /// Something else is or runs under this instance's name, lock or ports.
     InstanceConflict = 1007, Manual, Critical, None, "wait for the holder named, or end it; a stranger's container must be renamed by its owner";
     /// A certificate could not be issued.
-    Certificate = 1101, Recoverable, High, Some(Remedy::ReissueCertificate), "look at the authority's certificate: `dive certs generate`";
+    Certificate = 1101, Recoverable, High, Some(Remedy::ReissueCertificate), "see that the instance's folder may be written, then resume";
     /// A certificate could not be put where its service reads it.
     CertificateCopy = 1102, Manual, High, None, "see that the instance's folder may be written, then resume";
     /// The instance's definition could not be written or read.
@@ -132,45 +132,45 @@ codes! {
     /// The instance's folder could not be made.
     Folder = 1106, Recoverable, Medium, Some(Remedy::RecreateFolder), "see that the parent folder may be written";
     /// The configuration is not valid.
-    Configuration = 1107, Manual, Critical, None, "correct the setting named: `dive config show --effective`";
+    Configuration = 1107, Manual, Critical, None, "correct the setting named";
     /// A container did not start.
-    ContainerStart = 1201, Recoverable, High, Some(Remedy::RestartContainer), "read its last lines: `dive spoke logs <service>`";
+    ContainerStart = 1201, Recoverable, High, Some(Remedy::RestartContainer), "read its log";
     /// A container started but is not healthy.
-    ContainerUnhealthy = 1202, Recoverable, High, Some(Remedy::RestartContainer), "read its last lines: `dive spoke logs <service>`";
+    ContainerUnhealthy = 1202, Recoverable, High, Some(Remedy::RestartContainer), "read its log";
     /// What a service stands on is not there.
     Dependency = 1203, Manual, Critical, None, "bring up the service named first, then resume";
     /// A container was not healthy in its time.
-    ContainerTimeout = 1204, Transient, High, None, "see what it waits for: `dive spoke logs <service>`, then resume";
+    ContainerTimeout = 1204, Transient, High, None, "see what it waits for in its log, then resume";
     /// A volume could not be made or used.
     Volume = 1205, Manual, Critical, None, "see that the disk has room and the volume is not a stranger's";
     /// A level of services did not come up; the next level was not started.
     GroupStart = 1206, Manual, Critical, None, "look at the first failed service named, then resume";
     /// A container of an earlier run is in the way.
-    StaleContainer = 1207, Recoverable, Low, Some(Remedy::RemoveStaleContainer), "remove it: `dive nuke spoke <code> --confirm`";
+    StaleContainer = 1207, Recoverable, Low, Some(Remedy::RemoveStaleContainer), "remove it, then resume";
     /// The federation could not be set up.
     FederationSetup = 1301, Recoverable, High, Some(Remedy::RedoFederation), "resume from CONFIGURATION: `--from-phase configuration`";
     /// The spoke could not be registered with the hub.
-    FederationRegister = 1302, Recoverable, High, Some(Remedy::RedoFederation), "look at the hub's `dive hub spokes list`, then resume";
+    FederationRegister = 1302, Recoverable, High, Some(Remedy::RedoFederation), "see whether the hub lists the spoke, then resume";
     /// The federation was set up but is not seen to work yet.
-    FederationVerify = 1303, Recoverable, Medium, Some(Remedy::RedoFederation), "try it by hand: `dive federation verify`";
+    FederationVerify = 1303, Recoverable, Medium, Some(Remedy::RedoFederation), "see which step is not seen to work yet";
     /// The two sides hold different secrets.
-    SecretSync = 1304, Manual, High, None, "rotate it on both sides: `dive secrets rotate`";
+    SecretSync = 1304, Manual, High, None, "give both sides the same secret, then resume";
     /// Keycloak could not be configured.
     KeycloakConfiguration = 1305, Manual, High, None, "look at Keycloak's log, correct the realm, then resume";
     /// A client's secret could not be read or set.
-    ClientSecret = 1306, Manual, High, None, "rotate it: `dive secrets rotate`";
+    ClientSecret = 1306, Manual, High, None, "set the client's secret anew, then resume";
     /// The claims could not be mapped.
     Mappers = 1307, Manual, High, None, "compare the mappers named with the partner's claims";
     /// The policy channel refused its token.
-    PolicyChannelToken = 1308, Recoverable, Medium, Some(Remedy::ReissuePolicyToken), "refresh it: `dive spoke token-refresh`";
+    PolicyChannelToken = 1308, Recoverable, Medium, Some(Remedy::ReissuePolicyToken), "give the spoke a new token, then resume";
     /// The health check failed.
-    VerifyHealth = 1401, Recoverable, High, Some(Remedy::RestartContainer), "see which service it is: `dive spoke status`";
+    VerifyHealth = 1401, Recoverable, High, Some(Remedy::RestartContainer), "see which service it is: `dive status`";
     /// A connection that must be possible is not.
-    VerifyConnectivity = 1402, Recoverable, High, Some(Remedy::RecreateNetwork), "see which edge it is: `dive spoke verify`";
+    VerifyConnectivity = 1402, Recoverable, High, Some(Remedy::RecreateNetwork), "see which connection it is, then resume";
     /// Nobody can log in.
     VerifyLogin = 1403, Manual, High, None, "look at Keycloak's log for the login named";
     /// The federation does not work from end to end.
-    VerifyFederation = 1404, Manual, High, None, "see which step fails: `dive federation verify`";
+    VerifyFederation = 1404, Manual, High, None, "see which step fails";
     /// The API does not answer as it should.
     VerifyApi = 1405, Manual, High, None, "look at the backend's log for the request named";
     /// A database, or the orchestration's own, does not answer.
@@ -184,7 +184,7 @@ codes! {
     /// Undoing failed.
     RollbackFailed = 1504, Manual, Critical, None, "correct what the message names, then roll back again: it goes on where it stopped";
     /// The deployment is not in a state in which this is possible.
-    InvalidState = 1505, Recoverable, High, Some(Remedy::RereadState), "look at `dive orch-db history`";
+    InvalidState = 1505, Recoverable, High, Some(Remedy::RereadState), "look at `dive status`";
 }
 
 /// A number that is no error code.
