@@ -180,7 +180,7 @@ codes! {
     /// Something took longer than it may.
     Timeout = 1502, Transient, High, None, "resume; when it comes back, look at the service named";
     /// The operator stopped it.
-    Cancelled = 1503, Manual, Critical, None, "resume with `--resume`, or undo with `dive orch-db rollback`";
+    Cancelled = 1503, Manual, Critical, None, "resume with `--resume`, or roll it back";
     /// Undoing failed.
     RollbackFailed = 1504, Manual, Critical, None, "correct what the message names, then roll back again: it goes on where it stopped";
     /// The deployment is not in a state in which this is possible.
