@@ -10,6 +10,8 @@
 //!     └─► undoing, newest first, each struck out once it is gone                   undo
 //!            each through: breaker ─▶ try ─▶ remedy, wait by its row ─▶ try again  attempt, tries
 //! ```
+//! Beside runs there is looking: how all stand (`status`), and whether what is written down agrees with itself and
+//! with what is there (`check`, by the rules of [`consistency`]).
 //!
 //! One run is one future. Dropping it at any point is a crash at that point: the lock goes with the store's
 //! client, everything that was made is written down, and the next run resumes or undoes it. A *stop* is milder:
@@ -19,6 +21,8 @@
 //! a run repeats itself to the last event.
 
 mod attempt;
+mod check;
+pub mod consistency;
 mod ended;
 mod engine;
 mod estimate;
@@ -33,6 +37,8 @@ mod status;
 mod tries;
 mod undo;
 
+pub use check::Compared;
+pub use consistency::Difference;
 pub use ended::{Interrupted, Report};
 pub use engine::{Chance, Engine, Order};
 pub use event::{Event, Observer};
