@@ -5,12 +5,12 @@ use dive_orchestrator::deploy::{Done, Failure, Site};
 use dive_orchestrator::{ErrorCode, Service};
 use http::{Request, StatusCode};
 
-use super::definition::{keycloak_url, tenant};
+use super::definition::tenant;
 use super::documents;
 use super::keycloak::Keycloak;
 use super::realm::{self, VERIFIER};
 use super::rungs::{base, client};
-use crate::material::{Material, SecretName};
+use crate::material::{Material, Secret, SecretName};
 
 /// A check by its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +55,7 @@ impl Verification<'_> {
         }
     }
 
-    async fn token(&self, tenant: &str, password: &str) -> Done<Option<String>> {
-        let client = client(self.material)?;
-        let keycloak =
-            Keycloak { client: &client, base: keycloak_url(self.site), realm: realm::name(tenant) };
+    async fn token(&self, tenant: &str, password: &str) -> Done<Option<Secret>> {
         let (user, secret) = (realm::verifier(tenant), self.material.secret(SecretName::Verifier)?);
         let form = [
             ("grant_type", "password"),
@@ -67,11 +64,11 @@ impl Verification<'_> {
             ("username", &user.name),
             ("password", password),
         ];
-        let given = keycloak.token(&keycloak.realm, &form).await;
+        let given = Keycloak::of(self.site, self.material)?.token(&form).await;
         given.map_err(|failure| Failure { code: ErrorCode::VerifyLogin, ..failure })
     }
 
-    async fn logged_in(&self, tenant: &str) -> Done<String> {
+    async fn logged_in(&self, tenant: &str) -> Done<Secret> {
         let token = self.token(tenant, &self.material.secret(SecretName::Verifier)?).await?;
         let name = realm::verifier(tenant).name;
         token.ok_or_else(|| {

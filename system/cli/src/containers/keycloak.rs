@@ -1,20 +1,25 @@
 //! What is written to Keycloak: clients and users of the instance's realm.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use dive_node::adapters::HttpClient;
 use dive_orchestrator::ErrorCode;
-use dive_orchestrator::deploy::{Done, Failure};
+use dive_orchestrator::deploy::{Done, Failure, Site};
 use http::{Request, Response, StatusCode};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
-use super::realm;
+use super::definition::{keycloak_url, tenant};
+use super::{realm, rungs};
+use crate::material::{Material, Secret, SecretName};
 
 /// A Keycloak, and the realm that things are made in.
-pub(super) struct Keycloak<'a> {
-    pub(super) client: &'a HttpClient,
+pub(super) struct Keycloak {
+    client: HttpClient,
     /// Such as `https://localhost:8443`.
-    pub(super) base: String,
-    pub(super) realm: String,
+    base: String,
+    realm: String,
 }
 
 /// A kind of object of a realm.
@@ -45,13 +50,23 @@ fn failed(detail: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::KeycloakConfiguration, detail)
 }
 
-impl Keycloak<'_> {
+impl Keycloak {
+    /// That of a site.
+    pub(super) fn of(site: &Site, material: &Material) -> Done<Self> {
+        let (base, realm) = (keycloak_url(site), realm::name(&tenant(&site.instance)));
+        Ok(Self { client: rungs::client(material)?, base, realm })
+    }
+
     async fn send(&self, request: Request<Bytes>) -> Done<Response<Bytes>> {
         self.client.send(request).await.map_err(|error| failed(format!("Keycloak: {error}")))
     }
 
-    /// What it gives for a name and a password; `None` when it refuses them.
-    pub(super) async fn token(&self, realm: &str, form: &[(&str, &str)]) -> Done<Option<String>> {
+    /// What it gives to somebody of its realm for a name and a password; `None` when it refuses them.
+    pub(super) async fn token(&self, form: &[(&str, &str)]) -> Done<Option<Secret>> {
+        self.token_of(&self.realm, form).await
+    }
+
+    async fn token_of(&self, realm: &str, form: &[(&str, &str)]) -> Done<Option<Secret>> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = Request::post(format!("{}/realms/{realm}/protocol/openid-connect/token", self.base))
             .header("content-type", "application/x-www-form-urlencoded")
@@ -66,37 +81,66 @@ impl Keycloak<'_> {
         let token: Option<Value> = serde_json::from_slice(answer.body()).ok();
         let token = token.as_ref().and_then(|answer| answer["access_token"].as_str());
         token
-            .map(|token| Some(token.to_owned()))
+            .map(|token| Some(token.to_owned().into()))
             .ok_or_else(|| failed("Keycloak answers a login without a token"))
     }
+}
 
-    /// Logs the administrator in.
-    pub(super) async fn administrator(&self, password: &str) -> Done<Administrator<'_>> {
+/// The administrators' tokens, by the base URL of who gave them. A login costs Keycloak more than all else that it
+/// is asked here, so a token is used until it is refused.
+pub(super) type Logins = Mutex<BTreeMap<String, Secret>>;
+
+/// Keycloak's administrator.
+pub(super) struct Administrator<'a> {
+    keycloak: Keycloak,
+    password: Secret,
+    logins: &'a Logins,
+}
+
+impl<'a> Administrator<'a> {
+    /// That of a site. Nobody is logged in yet.
+    pub(super) fn of(site: &Site, material: &Material, logins: &'a Logins) -> Done<Self> {
+        let password = material.secret(SecretName::Keycloak)?;
+        Ok(Self { keycloak: Keycloak::of(site, material)?, password, logins })
+    }
+
+    async fn log_in(&self) -> Done<Secret> {
         let form = [
             ("grant_type", "password"),
             ("client_id", "admin-cli"),
             ("username", realm::ADMINISTRATOR),
-            ("password", password),
+            ("password", &self.password),
         ];
-        let token = self.token("master", &form).await?;
-        let token = token.ok_or_else(|| failed("Keycloak refuses its administrator"))?;
-        Ok(Administrator { keycloak: self, token })
+        let token = self.keycloak.token_of("master", &form).await?;
+        token.ok_or_else(|| failed("Keycloak refuses its administrator"))
     }
-}
 
-/// Keycloak's administrator, logged in.
-pub(super) struct Administrator<'a> {
-    keycloak: &'a Keycloak<'a>,
-    token: String,
-}
-
-impl Administrator<'_> {
     async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Done<Response<Bytes>> {
+        let mut logins = self.logins.lock().await;
+        if let Some(token) = logins.get(&self.keycloak.base) {
+            let answer = self.ask_with(token, method, path, body).await?;
+            if answer.status() != StatusCode::UNAUTHORIZED {
+                return Ok(answer);
+            }
+        }
+        let token = self.log_in().await?;
+        let answer = self.ask_with(&token, method, path, body).await?;
+        logins.insert(self.keycloak.base.clone(), token);
+        Ok(answer)
+    }
+
+    async fn ask_with(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Done<Response<Bytes>> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = Request::builder()
             .method(method)
             .uri(format!("{}/admin/realms/{}/{path}", self.keycloak.base, self.keycloak.realm))
-            .header("authorization", format!("Bearer {}", self.token))
+            .header("authorization", format!("Bearer {token}"))
             .header("content-type", "application/json")
             .body(Bytes::from(body))
             .expect("a realm's address is an address");

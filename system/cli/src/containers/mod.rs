@@ -41,7 +41,7 @@ use self::checks::{Check, Verification};
 use self::definition::{Definitions, keycloak_url, tenant};
 use self::documents::BATCH;
 use self::engine::{Engine, Refusal};
-use self::keycloak::Kind;
+use self::keycloak::{Kind, Logins};
 use self::rungs::Rungs;
 use self::settings::Settings;
 use self::things::Things;
@@ -58,6 +58,7 @@ const LINES: usize = 100;
 pub(crate) struct DockerPlatform {
     engine: Engine,
     settings: Settings,
+    logins: Logins,
     home: PathBuf,
     /// How many resources are seeded.
     resources: u32,
@@ -76,7 +77,8 @@ impl DockerPlatform {
     /// When a setting is malformed, or the engine's address is none.
     pub(crate) fn new(home: &Path, resources: u32, name: Option<String>) -> Done<Self> {
         let settings = Settings::read(std::env::vars())?;
-        Ok(Self { engine: Engine::new()?, settings, home: home.to_owned(), resources, name })
+        let (engine, logins) = (Engine::new()?, Logins::default());
+        Ok(Self { engine, settings, logins, home: home.to_owned(), resources, name })
     }
 
     fn material(&self, instance: &Instance) -> Material {

@@ -4,10 +4,10 @@ use dive_node::adapters::mongodb::IssuerDocument;
 use dive_orchestrator::Service;
 use dive_orchestrator::deploy::{Done, Site};
 
-use super::definition::{host_port, keycloak_url, tenant};
+use super::definition::{host_port, tenant};
 use super::documents::{self, Documents};
-use super::keycloak::{Keycloak, Kind};
-use super::rungs::{base, client};
+use super::keycloak::{Administrator, Kind};
+use super::rungs::base;
 use super::{DockerPlatform, realm, unknown};
 use crate::material::SecretName;
 
@@ -73,10 +73,12 @@ impl DockerPlatform {
         }
     }
 
+    fn administrator(&self, site: &Site) -> Done<Administrator<'_>> {
+        Administrator::of(site, &self.material(&site.instance), &self.logins)
+    }
+
     async fn make_in_realm(&self, site: &Site, tenant: &str, kind: Kind, name: &str) -> Done {
         let material = self.material(&site.instance);
-        let client = client(&material)?;
-        let keycloak = Keycloak { client: &client, base: keycloak_url(site), realm: realm::name(tenant) };
         let document = match kind {
             Kind::Clients => {
                 let page = base(site, Service::Frontend);
@@ -91,22 +93,14 @@ impl DockerPlatform {
                 user.document(tenant, &material.secret(secret)?)
             }
         };
-        let administrator = keycloak.administrator(&material.secret(SecretName::Keycloak)?).await?;
-        administrator.make(kind, name, &document).await
+        self.administrator(site)?.make(kind, name, &document).await
     }
 
     /// Whether it is there.
     pub(super) async fn find_written(&self, site: &Site, what: Written<'_>) -> Done<bool> {
         let tenant = tenant(&site.instance);
         match what {
-            Written::Realm(kind, name) => {
-                let material = self.material(&site.instance);
-                let client = client(&material)?;
-                let keycloak =
-                    Keycloak { client: &client, base: keycloak_url(site), realm: realm::name(&tenant) };
-                let administrator = keycloak.administrator(&material.secret(SecretName::Keycloak)?).await?;
-                Ok(administrator.id(kind, name).await?.is_some())
-            }
+            Written::Realm(kind, name) => Ok(self.administrator(site)?.id(kind, name).await?.is_some()),
             Written::Issuer(issuer) => self.documents(site).await?.trusts(issuer).await,
             Written::Resource(id) => self.documents(site).await?.has(id).await,
             Written::Batch(number) => self.documents(site).await?.has_batch(&tenant, number).await,
@@ -122,14 +116,7 @@ impl DockerPlatform {
             return Ok(());
         }
         match what {
-            Written::Realm(kind, name) => {
-                let material = self.material(&site.instance);
-                let client = client(&material)?;
-                let keycloak =
-                    Keycloak { client: &client, base: keycloak_url(site), realm: realm::name(&tenant) };
-                let administrator = keycloak.administrator(&material.secret(SecretName::Keycloak)?).await?;
-                administrator.remove(kind, name).await
-            }
+            Written::Realm(kind, name) => self.administrator(site)?.remove(kind, name).await,
             Written::Issuer(issuer) => self.documents(site).await?.distrust(issuer).await,
             Written::Resource(id) => self.documents(site).await?.remove(vec![id.to_owned()]).await,
             Written::Batch(number) => self.documents(site).await?.remove_batch(&tenant, number).await,
