@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bson::doc;
+use bson::{Document, doc};
 use dive_authz::Resource;
-use dive_node::adapters::mongodb::{Commands, Driver, IssuerDocument, MongoStore, collections};
+use dive_node::adapters::mongodb::{
+    Commands, Driver, IssuerDocument, MongoStore, ResourceDocument, collections,
+};
 use dive_node::ports::{IssuerRegistry as _, Probe as _, ResourceStore as _, StoredResource};
 use dive_node::settings::MongodbSettings;
 use dive_orchestrator::ErrorCode;
 use dive_orchestrator::deploy::{Done, Failure};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How many are written at once.
-const AT_ONCE: usize = 8;
 
 /// The database that the settings of the node name by default.
 const DATABASE: &str = "dive";
@@ -65,6 +63,12 @@ fn batch(tenant: &str, batch: u32, total: u32) -> impl Iterator<Item = Resource>
     (first..first.saturating_add(BATCH).min(total)).map(|number| seeded(tenant, number))
 }
 
+/// The statement that puts a resource in the place of one with its id.
+fn replacement(metadata: Resource) -> bson::error::Result<Document> {
+    let document = ResourceDocument::from(StoredResource { metadata, object: None });
+    Ok(doc! {"q": {"_id": &document.id}, "u": bson::serialize_to_document(&document)?, "upsert": true})
+}
+
 impl Documents {
     /// The store at a port of this machine. Nothing is asked of it yet.
     pub(super) async fn at(port: u16) -> Done<Self> {
@@ -101,11 +105,16 @@ impl Documents {
         Ok(self.store.resource(resource).await.map_err(failed)?.is_some())
     }
 
+    /// Keeps resources, all in one command, each in the place of one with its id.
     pub(super) async fn put(&self, resources: impl IntoIterator<Item = Resource>) -> Done {
         self.store.migrate().await.map_err(failed)?;
-        let put = |metadata| self.store.put_resource(StoredResource { metadata, object: None });
-        let written = stream::iter(resources).map(put).buffer_unordered(AT_ONCE);
-        written.try_collect::<()>().await.map_err(failed)
+        let updates =
+            resources.into_iter().map(replacement).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let write =
+            doc! {"update": collections::RESOURCES, "updates": updates, "writeConcern": {"w": 1, "j": true}};
+        let reply = self.driver.run(write).await.map_err(failed)?;
+        let refused = reply.get_array("writeErrors").ok().and_then(|errors| errors.first());
+        refused.map_or(Ok(()), |error| Err(failed(error)))
     }
 
     pub(super) async fn put_batch(&self, tenant: &str, number: u32, total: u32) -> Done {
