@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use dive_orchestrator::{Instance, InstanceCode, NoCode, NoOperation, Operation};
 
 use crate::exit::CODES;
+use crate::graph::{Language, Subject};
 use crate::place::Place;
 
 /// Deploys hub and spokes, and tells how they stand.
@@ -37,9 +38,16 @@ pub(crate) enum Command {
     /// A spoke
     #[command(subcommand, arg_required_else_help = true)]
     Spoke(Spoke),
+    /// Show where things are, and what a deployment is made of
+    Info(Output),
+    /// See whether this machine is ready for a deployment; changes nothing
+    Validate(Output),
     /// The orchestration database
     #[command(subcommand, arg_required_else_help = true)]
     OrchDb(OrchDb),
+    /// The secrets of deployments; none is ever shown
+    #[command(subcommand, arg_required_else_help = true)]
+    Secrets(Secrets),
     /// Remove deployments with all their data
     #[command(subcommand, arg_required_else_help = true)]
     Nuke(Nuke),
@@ -103,6 +111,8 @@ pub(crate) enum Hub {
     Up(Shown),
     /// Stop its containers; they keep their data
     Down(Shown),
+    /// Stop its containers and bring them up again
+    Restart(Shown),
     /// Show how it stands
     Status(Output),
     /// Try it: every service, a login, decisions; changes nothing
@@ -112,6 +122,18 @@ pub(crate) enum Hub {
         /// Such as `keycloak`
         service: String,
     },
+    /// Run a command in a service's container, and end as it does; it is given no input
+    Exec(Order),
+}
+
+/// A command in a service's container. That it is run is written to the audit, without what may be secret in it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Order {
+    /// Such as `keycloak`
+    pub(crate) service: String,
+    /// The command, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
 }
 
 /// `dive nuke …`
@@ -190,6 +212,24 @@ pub(crate) enum Spoke {
         #[command(flatten)]
         shown: Shown,
     },
+    /// Stop its containers and bring them up again
+    Restart {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// How it is shown.
+        #[command(flatten)]
+        shown: Shown,
+    },
+    /// Run a command in a service's container, and end as it does; it is given no input
+    Exec {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// What.
+        #[command(flatten)]
+        order: Order,
+    },
     /// Try it: every service, a login, decisions; changes nothing
     Verify {
         /// Which.
@@ -225,13 +265,25 @@ pub(crate) enum OrchDb {
     Migrate,
     /// Show the state of every deployment, as the database has it
     Status(Output),
-    /// Show what happened to a deployment: states, phases, errors
+    /// Show what happened to a deployment: states, phases, errors, what operators did to it
     History {
         /// `hub` or a spoke's code
         instance: String,
         /// How.
         #[command(flatten)]
         output: Output,
+    },
+    /// Show what operators did: commands run, deployments taken down, back, or away
+    Audit(Output),
+    /// See whether the database agrees with itself and with what is there: 1 on a difference; repairs nothing
+    Check(Output),
+    /// Draw which state may follow which, and which service needs which
+    Graph {
+        /// One of them [default: both]
+        subject: Option<Subject>,
+        /// In which language
+        #[arg(long, value_enum, default_value_t = Language::Dot)]
+        language: Language,
     },
     /// Take a deployment back to the end of a phase, or to nothing
     Rollback {
@@ -252,6 +304,26 @@ pub(crate) enum OrchDb {
         /// How.
         #[command(flatten)]
         output: Output,
+    },
+}
+
+/// `dive secrets …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secrets {
+    /// Show which secrets there are, in their store and here
+    List {
+        /// `hub` or a spoke's code [default: all that are deployed]
+        #[arg(long, value_name = "CODE")]
+        instance: Option<String>,
+        /// How.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Fetch the secrets of a deployment that are not here any more from their store
+    Load {
+        /// `hub` or a spoke's code
+        #[arg(long, value_name = "CODE")]
+        instance: String,
     },
 }
 

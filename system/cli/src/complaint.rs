@@ -56,6 +56,11 @@ impl Complaint {
         )
     }
 
+    /// What happened, in one line.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// How the command ends for it.
     pub(crate) const fn exit(&self) -> Exit {
         self.exit

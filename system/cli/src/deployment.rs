@@ -12,6 +12,7 @@ use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::args::{DeployOptions, Shown};
 use crate::complaint::Complaint;
@@ -122,7 +123,7 @@ pub(crate) async fn deploy(
     if options.serial {
         engine.order = Order::Serial;
     }
-    let progress = Progress::begin(options.shown);
+    let progress = Progress::begin(instance, options.shown);
     engine.observer = progress.observer();
     let stop = interrupt::listen()?;
     let ended = engine.deploy(instance, &request, &stop).await;
@@ -132,26 +133,49 @@ pub(crate) async fn deploy(
 
 /// `dive hub up`, `dive spoke up`: what was deployed is brought up again, and tried.
 pub(crate) async fn up(place: &Place, instance: &Instance, shown: Shown) -> Result<Exit, Complaint> {
+    bring_up(place, instance, shown, &interrupt::listen()?).await
+}
+
+async fn bring_up(
+    place: &Place,
+    instance: &Instance,
+    shown: Shown,
+    stop: &CancellationToken,
+) -> Result<Exit, Complaint> {
     let (mut engine, _) = deployed(place, instance).await?;
-    let progress = Progress::begin(shown);
+    let progress = Progress::begin(instance, shown);
     engine.observer = progress.observer();
     let request = Request { on_failure: Some(OnFailure::Keep), ..Ask::From(Phase::Deployment).into() };
     let skip = BTreeSet::from([Phase::Seeding]);
-    let stop = interrupt::listen()?;
-    let ended = engine.deploy(instance, &Request { skip, ..request }, &stop).await;
+    let ended = engine.deploy(instance, &Request { skip, ..request }, stop).await;
     progress.end();
     finish(instance, ended, shown)
 }
 
 /// `dive hub down`, `dive spoke down`: containers are stopped, and keep their data.
 pub(crate) async fn down(place: &Place, instance: &Instance, shown: Shown) -> Result<Exit, Complaint> {
+    take_down(place, instance, shown, &interrupt::listen()?).await
+}
+
+async fn take_down(
+    place: &Place,
+    instance: &Instance,
+    shown: Shown,
+    stop: &CancellationToken,
+) -> Result<Exit, Complaint> {
     let (mut engine, _) = deployed(place, instance).await?;
-    let progress = Progress::begin(shown);
+    let progress = Progress::begin(instance, shown);
     engine.observer = progress.observer();
-    let stop = interrupt::listen()?;
-    let ended = engine.down(instance, &stop).await;
+    let ended = engine.down(instance, stop).await;
     progress.end();
     finish(instance, ended, shown)
+}
+
+/// `dive hub restart`, `dive spoke restart`: taken down, then brought up and tried.
+pub(crate) async fn restart(place: &Place, instance: &Instance, shown: Shown) -> Result<Exit, Complaint> {
+    let stop = interrupt::listen()?;
+    take_down(place, instance, shown, &stop).await?;
+    bring_up(place, instance, shown, &stop).await
 }
 
 /// `dive orch-db rollback`.
@@ -162,7 +186,7 @@ pub(crate) async fn rollback(
     shown: Shown,
 ) -> Result<Exit, Complaint> {
     let (mut engine, _) = deployed(place, instance).await?;
-    let progress = Progress::begin(shown);
+    let progress = Progress::begin(instance, shown);
     engine.observer = progress.observer();
     let stop = interrupt::listen()?;
     let ended = engine.rollback(instance, to, &stop).await;
@@ -201,7 +225,7 @@ pub(crate) async fn nuke(place: &Place, only: Option<Instance>, shown: Shown) ->
     let mut engine = engine(place, store)?;
     let stop = interrupt::listen()?;
     for instance in chosen {
-        let progress = Progress::begin(shown);
+        let progress = Progress::begin(&instance, shown);
         engine.observer = progress.observer();
         let ended = engine.remove(&instance, true, &stop).await;
         progress.end();
@@ -218,7 +242,7 @@ fn nothing_deployed(instance: Option<&Instance>) -> Result<Exit, Complaint> {
     Ok(Exit::Done)
 }
 
-fn not_deployed(instance: &Instance) -> Complaint {
+pub(crate) fn not_deployed(instance: &Instance) -> Complaint {
     Complaint::of(
         ErrorCode::InvalidState,
         format!("{instance} is not deployed"),
@@ -297,6 +321,8 @@ fn failure(report: &Report) -> Complaint {
             format!("{instance}: {failed} failed: {detail}"),
             format!("{help}; what was made is removed: deploy it again"),
         ),
+        // That is what its help says.
+        _ if code == ErrorCode::RollbackFailed => (format!("{instance}: {detail}"), help),
         _ => (
             format!("{instance}: {detail}"),
             format!("{help}, then do it again: it goes on where it stopped"),

@@ -6,7 +6,7 @@ use dive_orchestrator::{Class, ErrorCode};
 
 /// The exit codes, as the command's help shows them.
 pub(crate) const CODES: &str = "Exit codes: 0 done · 1 something is not as it should be · 10 transient: try again · \
-    11 recoverable: resume · 12 permanent · 13 needs a person · 64 usage · 70 internal";
+    11 recoverable: resume · 12 permanent · 13 needs a person · 64 usage · 70 internal; `exec` ends as its command does";
 
 /// The words of the exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     Usage,
     /// The program itself failed (sysexits' `EX_SOFTWARE`).
     Internal,
+    /// As the operator's own command, of which this is the exit code.
+    AsTheCommand(u8),
 }
 
 impl From<ErrorCode> for Exit {
@@ -41,6 +43,7 @@ impl Exit {
             Self::Failed(Class::Manual) => 13,
             Self::Usage => 64,
             Self::Internal => 70,
+            Self::AsTheCommand(code) => code,
         }
     }
 }

@@ -11,9 +11,11 @@
 //! | `args` | the command line |
 //! | `place` | the home folder and the orchestration database |
 //! | `deployment` | the verbs that change a deployment; `interrupt` stops them, `progress` shows them |
-//! | `status`, `trial`, `orch_db` | the verbs that look |
+//! | `status`, `trial`, `orch_db`, `info`, `validate` | the verbs that look; `graph` draws |
+//! | `exec` | the verb that lets an operator in |
 //! | `containers` | the containers of this machine, as the orchestrator's engine uses them |
 //! | `material` | secrets and certificates of an instance, in its folder |
+//! | `secrets` | where secrets come from: made here, the environment, a store elsewhere |
 //! | `out`, `moment`, `complaint`, `exit` | what is said, and how it ends |
 //!
 //! Start reading at [`main`].
@@ -22,7 +24,10 @@ mod args;
 mod complaint;
 mod containers;
 mod deployment;
+mod exec;
 mod exit;
+mod graph;
+mod info;
 mod interrupt;
 mod material;
 mod moment;
@@ -30,15 +35,17 @@ mod orch_db;
 mod out;
 mod place;
 mod progress;
+mod secrets;
 mod status;
 mod trial;
+mod validate;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command, Hub, Nuke, Spoke};
+use args::{Cli, Command, Hub, Nuke, Order, Spoke};
 use complaint::Complaint;
 use dive_orchestrator::{ErrorCode, Instance, InstanceCode};
 use exit::Exit;
@@ -77,7 +84,10 @@ async fn do_it(cli: Cli) -> Result<Exit, Complaint> {
         Command::Status(output) => status::all(place, output.json).await,
         Command::Hub(verb) => hub(place, verb).await,
         Command::Spoke(verb) => spoke(place, verb).await,
+        Command::Info(output) => info::info(place, output.json).await,
+        Command::Validate(output) => validate::validate(place, output.json).await,
         Command::OrchDb(verb) => orch_db::obey(place, verb).await,
+        Command::Secrets(verb) => secrets::obey(place, verb).await,
         Command::Nuke(verb) => nuke(place, verb).await,
     }
 }
@@ -88,6 +98,8 @@ async fn hub(place: &Place, verb: Hub) -> Result<Exit, Complaint> {
         Hub::Deploy(options) => deployment::deploy(place, hub, None, &options).await,
         Hub::Up(shown) => deployment::up(place, hub, shown).await,
         Hub::Down(shown) => deployment::down(place, hub, shown).await,
+        Hub::Restart(shown) => deployment::restart(place, hub, shown).await,
+        Hub::Exec(Order { service, command }) => exec::exec(place, hub, &service, &command).await,
         Hub::Status(output) => status::one(place, hub, output.json).await,
         Hub::Verify(output) => trial::verify(place, hub, output.json).await,
         Hub::Logs { service } => trial::logs(place, hub, &service).await,
@@ -102,6 +114,10 @@ async fn spoke(place: &Place, verb: Spoke) -> Result<Exit, Complaint> {
         }
         Spoke::Up { which, shown } => deployment::up(place, &which.instance()?, shown).await,
         Spoke::Down { which, shown } => deployment::down(place, &which.instance()?, shown).await,
+        Spoke::Restart { which, shown } => deployment::restart(place, &which.instance()?, shown).await,
+        Spoke::Exec { which, order: Order { service, command } } => {
+            exec::exec(place, &which.instance()?, &service, &command).await
+        }
         Spoke::Status { which, output } => status::one(place, &which.instance()?, output.json).await,
         Spoke::Verify { which, output } => trial::verify(place, &which.instance()?, output.json).await,
         Spoke::Logs { service, which } => trial::logs(place, &which.instance()?, &service).await,
@@ -134,4 +150,22 @@ async fn nuke(place: &Place, verb: Nuke) -> Result<Exit, Complaint> {
 pub fn parses<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
     let words = std::iter::once("dive").chain(words);
     Cli::try_parse_from(words).map(drop).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    /// What follows `$ dive ` in a text, up to the end of its line or its comment.
+    fn commands(text: &str) -> impl Iterator<Item = &str> {
+        let shown = text.lines().filter_map(|line| line.strip_prefix("$ dive "));
+        shown.map(|command| command.split(" #").next().unwrap_or(command).trim())
+    }
+
+    #[test]
+    fn every_command_that_the_documentation_shows_parses() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/deploy.md")).unwrap();
+        assert!(commands(&page).count() > 10);
+        for command in commands(&page) {
+            assert_eq!(super::parses(command.split_whitespace()), Ok(()), "dive {command}");
+        }
+    }
 }

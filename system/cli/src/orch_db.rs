@@ -1,6 +1,7 @@
 //! `dive orch-db`: the orchestration database itself.
 
-use dive_orchestrator::store::SqlStore;
+use dive_orchestrator::deploy::Compared;
+use dive_orchestrator::store::{AuditEntry, SqlStore};
 use dive_orchestrator::{BreakerRow, BreakerState, DeploymentState, Instance, Operation, Store as _};
 use serde_json::json;
 
@@ -8,6 +9,7 @@ use crate::args::{OrchDb, instance};
 use crate::complaint::Complaint;
 use crate::deployment;
 use crate::exit::Exit;
+use crate::graph::graph;
 use crate::moment::moment;
 use crate::out::{self, out, table};
 use crate::place::{Place, myself};
@@ -17,6 +19,12 @@ pub(crate) async fn obey(place: &Place, verb: OrchDb) -> Result<Exit, Complaint>
         OrchDb::Migrate => migrate(&place.store()?).await,
         OrchDb::Status(output) => states(place, output.json).await,
         OrchDb::History { instance: named, output } => history(place, &instance(&named)?, output.json).await,
+        OrchDb::Audit(output) => audit(place, output.json).await,
+        OrchDb::Check(output) => check(place, output.json).await,
+        OrchDb::Graph { subject, language } => {
+            out::text(format_args!("{}", graph(subject, language)))?;
+            Ok(Exit::Done)
+        }
         OrchDb::Rollback { instance: named, to, shown } => {
             let to = to.map(|phase| phase.parse()).transpose()?;
             deployment::rollback(place, &instance(&named)?, to, shown).await
@@ -55,11 +63,16 @@ async fn history(place: &Place, instance: &Instance, json: bool) -> Result<Exit,
     let Some(store) = place.store_if_any()? else { return nothing(instance, json) };
     let changes = store.history(instance).await?;
     let (runs, errors) = (store.phase_runs(instance).await?, store.errors(instance).await?);
+    let mut acts = store.audit_trail().await?;
+    acts.retain(|act| act.action.split([' ', ':']).nth(1) == Some(&*instance.to_string()));
     if changes.is_empty() {
         return nothing(instance, json);
     }
     if json {
-        out::json(&json!({"instance": instance, "states": changes, "phases": runs, "errors": errors}))?;
+        let (states, phases) = (changes, runs);
+        out::json(&json!({
+            "instance": instance, "states": states, "phases": phases, "errors": errors, "audit": acts,
+        }))?;
         return Ok(Exit::Done);
     }
     let states = changes.iter().map(|change| {
@@ -87,12 +100,64 @@ async fn history(place: &Place, instance: &Instance, json: bool) -> Result<Exit,
         vec![format!("error {}", error.code), recovered.to_owned(), error.message.clone()]
     });
     out::text(format_args!("{}", table(&met.collect::<Vec<_>>())))?;
+    out::text(format_args!("{}", table(&acts.iter().map(act).collect::<Vec<_>>())))?;
     Ok(Exit::Done)
+}
+
+fn act(entry: &AuditEntry) -> Vec<String> {
+    vec![moment(entry.at), entry.by.to_string(), entry.action.clone()]
+}
+
+async fn audit(place: &Place, json: bool) -> Result<Exit, Complaint> {
+    let acts = match place.store_if_any()? {
+        Some(store) => store.audit_trail().await?,
+        None => Vec::new(),
+    };
+    if json {
+        out::json(&acts)?;
+    } else if acts.is_empty() {
+        out!("no operator did anything but deploy")?;
+    } else {
+        out::text(format_args!("{}", table(&acts.iter().map(act).collect::<Vec<_>>())))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// 1 when something differs, or could not be compared.
+async fn check(place: &Place, json: bool) -> Result<Exit, Complaint> {
+    let compared = match place.store_if_any()? {
+        Some(store) => deployment::engine(place, store)?.check().await?,
+        None => Vec::new(),
+    };
+    if json {
+        let document = |compared: &Compared| {
+            let differences: Vec<_> = compared
+                .differences
+                .iter()
+                .map(|difference| json!({"kind": difference.kind(), "text": difference.to_string()}))
+                .collect();
+            json!({"instance": compared.instance, "differences": differences})
+        };
+        out::json(&compared.iter().map(document).collect::<Vec<_>>())?;
+    } else if compared.is_empty() {
+        out!("nothing was ever deployed")?;
+    } else {
+        for Compared { instance, differences } in &compared {
+            if differences.is_empty() {
+                out!("agrees   {instance}")?;
+            }
+            for difference in differences {
+                out!("differs  {instance}: {difference}")?;
+            }
+        }
+    }
+    let agrees = compared.iter().all(|compared| compared.differences.is_empty());
+    Ok(if agrees { Exit::Done } else { Exit::NotWell })
 }
 
 fn nothing(instance: &Instance, json: bool) -> Result<Exit, Complaint> {
     if json {
-        out::json(&json!({"instance": instance, "states": [], "phases": [], "errors": []}))?;
+        out::json(&json!({"instance": instance, "states": [], "phases": [], "errors": [], "audit": []}))?;
     } else {
         out!("{instance} was never deployed")?;
     }

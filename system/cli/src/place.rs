@@ -52,6 +52,18 @@ impl Place {
         }
     }
 
+    /// The database, without who asks and by which password.
+    pub(crate) fn database_in_words(&self) -> Result<String, Complaint> {
+        Ok(match self.database()? {
+            Database::File(file) => file.display().to_string(),
+            Database::Url(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or_default();
+                let after = rest.rsplit_once('@').map_or(rest, |(_, after)| after);
+                format!("{scheme}://{}", after.split(['?', '#']).next().unwrap_or_default())
+            }
+        })
+    }
+
     /// The database, to read. `None` when it is a file that nobody has made yet: nothing was ever deployed.
     pub(crate) fn store_if_any(&self) -> Result<Option<SqlStore>, Complaint> {
         match self.database()? {

@@ -16,14 +16,15 @@ const LINES: usize = 100;
 
 /// One thing that was tried.
 #[derive(Debug, Serialize)]
-struct Tried {
+pub(crate) struct Tried {
     what: String,
     ok: bool,
     why: Option<String>,
 }
 
 impl Tried {
-    fn new(what: impl Into<String>, why: Option<String>) -> Self {
+    /// A thing that holds, or why it doesn't.
+    pub(crate) fn new(what: impl Into<String>, why: Option<String>) -> Self {
         Self { what: what.into(), ok: why.is_none(), why }
     }
 }
@@ -42,17 +43,22 @@ pub(crate) async fn verify(place: &Place, instance: &Instance, json: bool) -> Re
             tried.push(Tried::new(what, failure.map(|failure| failure.to_string())));
         }
     }
+    tell(&tried, &instance.to_string(), json)
+}
+
+/// Tells what was tried and how much of it held; 1 when something did not.
+pub(crate) fn tell(tried: &[Tried], of: &str, json: bool) -> Result<Exit, Complaint> {
     let held = tried.iter().filter(|tried| tried.ok).count();
     if json {
         out::json(&tried)?;
     } else {
-        for tried in &tried {
+        for tried in tried {
             match &tried.why {
                 None => out!("ok      {}", tried.what)?,
                 Some(why) => out!("failed  {}: {why}", tried.what)?,
             }
         }
-        out!("{instance}: {held}/{}", tried.len())?;
+        out!("{of}: {held}/{}", tried.len())?;
     }
     Ok(if held == tried.len() { Exit::Done } else { Exit::NotWell })
 }

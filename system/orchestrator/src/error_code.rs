@@ -116,7 +116,7 @@ codes! {
     /// The shared network is missing or not usable.
     Network = 1003, Recoverable, High, Some(Remedy::RecreateNetwork), "look for another network with this name: `docker network inspect dive-shared`";
     /// A secret could not be read from its store.
-    SecretLoad = 1004, Recoverable, High, Some(Remedy::ReloadSecret), "see that the instance's folder may be read and written, then resume";
+    SecretLoad = 1004, Recoverable, High, Some(Remedy::ReloadSecret), "see that its store answers and the instance's folder may be read and written, then resume";
     /// A secret is there but not one of its kind.
     SecretInvalid = 1005, Manual, Critical, None, "put the secret named back as it was, then resume";
     /// The dependencies of the services form a cycle.

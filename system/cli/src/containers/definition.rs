@@ -1,7 +1,6 @@
 //! How each service is run: its image, what it is told, the files it is given, its port, its own health check.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use dive_authz::policies;
 use dive_orchestrator::deploy::{Done, Site};
@@ -38,8 +37,8 @@ pub(super) struct Definition {
     pub(super) data: Option<String>,
     /// The port in the container and that on 127.0.0.1.
     pub(super) port: (u16, u16),
-    /// What the engine runs in it to see whether it is healthy, how often; images without a shell have none.
-    pub(super) check: Option<(Vec<String>, Duration)>,
+    /// What the engine runs in it to see whether it is healthy; images without a shell have none.
+    pub(super) check: Option<Vec<String>>,
 }
 
 impl Definition {
@@ -141,7 +140,7 @@ impl Definitions<'_> {
     fn postgres(&self, definition: &mut Definition) -> Done {
         let password = self.material.secret(SecretName::Postgres)?;
         definition.environment.insert("POSTGRES_PASSWORD".into(), password.to_string());
-        definition.check = Some(shell("pg_isready -q -h 127.0.0.1 -U postgres", 1));
+        definition.check = Some(shell("pg_isready -q -h 127.0.0.1 -U postgres"));
         Ok(())
     }
 
@@ -171,7 +170,7 @@ impl Definitions<'_> {
 
     fn keycloak(&self, definition: &mut Definition) -> Done {
         let tenant = tenant(&self.site.instance);
-        definition.command = ["start", "--import-realm"].map(str::to_owned).into();
+        definition.command = self.settings.command(Service::Keycloak);
         let database = format!("jdbc:postgresql://{}:5432/postgres", self.at(Service::Postgres));
         let certificate = "/opt/keycloak/conf/tls.pem";
         let key = "/opt/keycloak/conf/tls.key";
@@ -207,7 +206,7 @@ impl Definitions<'_> {
                 mode: 0o400,
             });
         }
-        definition.check = Some(shell(": </dev/tcp/127.0.0.1/8443", 3));
+        definition.check = Some(shell(": </dev/tcp/127.0.0.1/8443"));
         Ok(())
     }
 
@@ -235,7 +234,7 @@ impl Definitions<'_> {
             ("KEYCLOAK_URL", format!("https://{}:8443", self.at(Service::Keycloak))),
             ("KEYCLOAK_HEALTH_URL", format!("https://{}:9000", self.at(Service::Keycloak))),
             ("MONGODB_URL", format!("mongodb://{}:27017", self.at(Service::Mongodb))),
-            ("BLACKLIST_REDIS_URL", format!("redis://:{}@{blacklist}:6379", *revocations)),
+            ("BLACKLIST_REDIS_URL", format!("redis://:{}@{blacklist}:6379", &*revocations)),
             ("TLS_CA_FILE", "/dive/ca.pem".to_owned()),
             ("TLS_CERTIFICATE", "/dive/tls.pem".to_owned()),
             ("TLS_KEY", "/dive/tls.key".to_owned()),
@@ -251,7 +250,7 @@ impl Definitions<'_> {
             let cache = self.material.secret(SecretName::Redis)?;
             said.extend([
                 ("HTTP_LISTEN", "0.0.0.0:4000".to_owned()),
-                ("REDIS_URL", format!("redis://:{}@{}:6379", *cache, self.at(Service::Redis))),
+                ("REDIS_URL", format!("redis://:{}@{}:6379", &*cache, self.at(Service::Redis))),
                 ("CACHE_KEY_FILE", "/dive/cache.key".to_owned()),
                 ("KAS_URL", format!("https://{}:4000", self.at(Service::Kas))),
             ]);
@@ -263,21 +262,20 @@ impl Definitions<'_> {
     }
 }
 
-fn shell(command: &str, every: u64) -> (Vec<String>, Duration) {
-    (["CMD", "bash", "-c", command].map(str::to_owned).into(), Duration::from_secs(every))
+fn shell(command: &str) -> Vec<String> {
+    ["CMD", "bash", "-c", command].map(str::to_owned).into()
 }
 
 fn mongodb(definition: &mut Definition) {
     definition.environment.insert("FERRETDB_LOG_LEVEL".into(), "warn".into());
-    definition.check = Some(shell(": </dev/tcp/127.0.0.1/27017", 1));
+    definition.check = Some(shell(": </dev/tcp/127.0.0.1/27017"));
 }
 
 fn redis(definition: &mut Definition, password: &str, more: &[&str]) {
     let words = ["--requirepass", password].into_iter().chain(more.iter().copied());
     definition.command = words.map(str::to_owned).collect();
     definition.environment.insert("REDISCLI_AUTH".into(), password.to_owned());
-    let words = ["CMD", "redis-cli", "-e", "ping"].map(str::to_owned);
-    definition.check = Some((words.into(), Duration::from_secs(1)));
+    definition.check = Some(["CMD", "redis-cli", "-e", "ping"].map(str::to_owned).into());
 }
 
 #[cfg(test)]
@@ -287,8 +285,8 @@ mod tests {
     use super::*;
     use crate::containers::settings;
 
-    #[test]
-    fn the_same_instance_is_defined_alike_each_time_and_no_two_share_a_port() {
+    #[tokio::test]
+    async fn the_same_instance_is_defined_alike_each_time_and_no_two_share_a_port() {
         let home = tempfile::tempdir().unwrap();
         let given = [("DIVE_IMAGE_NODE".to_owned(), "node:1".to_owned())];
         let settings = Settings::read(given.into_iter()).unwrap();
@@ -301,7 +299,8 @@ mod tests {
         ] {
             let material = Material::new(home.path(), &site.instance);
             for file in material.files() {
-                material.make(&file).unwrap();
+                let store = crate::secrets::store(home.path(), std::iter::empty()).unwrap();
+                material.make(&file, &*store).await.unwrap();
             }
             let definitions =
                 Definitions { settings: &settings, material: &material, hub: &hub, site: &site };

@@ -11,7 +11,7 @@ use super::DockerPlatform;
 use super::engine::Refusal;
 
 /// What a command writes, as it comes.
-pub(crate) enum Written<'a> {
+pub(crate) enum Output<'a> {
     /// To standard output.
     Out(&'a [u8]),
     /// To standard error.
@@ -26,7 +26,7 @@ impl DockerPlatform {
         site: &Site,
         service: Service,
         command: &[String],
-        mut written: impl FnMut(Written<'_>) + Send,
+        mut written: impl FnMut(Output<'_>) + Send,
     ) -> Done<Option<i64>> {
         let thing = Thing::new(ResourceKind::Container, service.container(&site.instance));
         match self.things(site).find(&thing).await? {
@@ -50,9 +50,9 @@ impl DockerPlatform {
         if let StartExecResults::Attached { mut output, .. } = begun {
             while let Some(piece) = output.next().await {
                 match piece {
-                    Ok(LogOutput::StdErr { message }) => written(Written::Err(&message)),
+                    Ok(LogOutput::StdErr { message }) => written(Output::Err(&message)),
                     Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => {
-                        written(Written::Out(&message));
+                        written(Output::Out(&message));
                     }
                     Ok(LogOutput::StdIn { .. }) => {}
                     Err(error) => {

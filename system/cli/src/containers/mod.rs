@@ -6,6 +6,7 @@
 //! | `definition` | how each service is run |
 //! | `things`, `labels`, `engine` | networks, volumes, containers, and whose they are |
 //! | `written`: `realm`, `keycloak`, `documents` | what is written into services: the realm of an instance, documents |
+//! | `exec` | an operator's command in a container |
 //! | `rungs`, `checks` | when a service counts as up; what verification looks at |
 //!
 //! What needs the federation is not here: identity providers of partners, other instances' issuers, the policy
@@ -15,6 +16,7 @@ mod checks;
 mod definition;
 mod documents;
 mod engine;
+mod exec;
 mod keycloak;
 mod labels;
 mod realm;
@@ -24,6 +26,7 @@ mod things;
 mod written;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bollard::container::LogOutput;
@@ -41,12 +44,14 @@ use self::checks::{Check, Verification};
 use self::definition::{Definitions, keycloak_url, tenant};
 use self::documents::BATCH;
 use self::engine::{Engine, Refusal};
+pub(crate) use self::exec::Output;
 use self::keycloak::{Kind, Logins};
 use self::rungs::Rungs;
 use self::settings::Settings;
 use self::things::Things;
 use self::written::Written;
 use crate::material::Material;
+use crate::secrets::{self, SecretStore};
 
 /// How long a container may take to end when it is told to, seconds.
 const GRACE: i32 = 20;
@@ -59,6 +64,7 @@ pub(crate) struct DockerPlatform {
     engine: Engine,
     settings: Settings,
     logins: Logins,
+    secrets: Arc<dyn SecretStore>,
     home: PathBuf,
     /// How many resources are seeded.
     resources: u32,
@@ -77,8 +83,9 @@ impl DockerPlatform {
     /// When a setting is malformed, or the engine's address is none.
     pub(crate) fn new(home: &Path, resources: u32, name: Option<String>) -> Done<Self> {
         let settings = Settings::read(std::env::vars())?;
+        let secrets = secrets::store(home, std::env::vars())?;
         let (engine, logins) = (Engine::new()?, Logins::default());
-        Ok(Self { engine, settings, logins, home: home.to_owned(), resources, name })
+        Ok(Self { engine, settings, logins, secrets, home: home.to_owned(), resources, name })
     }
 
     fn material(&self, instance: &Instance) -> Material {
@@ -186,7 +193,9 @@ impl Platform for DockerPlatform {
                     Definitions { settings: &self.settings, material: &material, hub: &hub, site };
                 self.things(site).make_container(&thing, service, &definitions.of(service)?).await
             }
-            ResourceKind::File => self.material(&site.instance).make(Path::new(&thing.name)),
+            ResourceKind::File => {
+                self.material(&site.instance).make(Path::new(&thing.name), &*self.secrets).await
+            }
             ResourceKind::RealmObject | ResourceKind::Document => {
                 let what = Written::parse(&thing.name).ok_or_else(|| unknown(&thing))?;
                 self.make_written(site, what).await
@@ -289,7 +298,7 @@ impl Platform for DockerPlatform {
                 Subject::Thing(thing),
                 _,
             ) if thing.kind == ResourceKind::File => {
-                self.material(&site.instance).make(Path::new(&thing.name))
+                self.material(&site.instance).make(Path::new(&thing.name), &*self.secrets).await
             }
             // Each use reads it from its file again; the others are found out anew by trying again.
             _ => Ok(()),

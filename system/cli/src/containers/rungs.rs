@@ -173,7 +173,7 @@ impl Rungs<'_> {
 
     async fn ping(&self, service: Service, secret: SecretName) -> Done<Result<(), String>> {
         let password = self.material.secret(secret)?;
-        let url = format!("redis://:{}@127.0.0.1:{}", *password, host_port(self.things.site, service));
+        let url = format!("redis://:{}@127.0.0.1:{}", &*password, host_port(self.things.site, service));
         let ping = async {
             // Neither of the errors repeats the address.
             let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;

@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path) -> Done<Secret> {
     }
     let mut text = Zeroizing::new(String::new());
     Read::by_ref(&mut file).take(LONGEST).read_to_string(&mut text).map_err(told)?;
-    Ok(text)
+    Ok(std::mem::take(&mut *text).into())
 }
 
 /// Writes a file whole, in the place of what is there, and its folder if that isn't there.

@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `secrets/<name>.1` | 32 bytes of the machine's own chance, as hexadecimal digits |
+//! | `secrets/<name>.1` | the copy of a secret: 32 bytes as hexadecimal digits, from its [store](crate::secrets) |
 //! | `name` | what people call the instance |
 //! | `ca.key`, `ca.pem` | the instance's own authority; its key is used here and given to nobody |
 //! | `tls.key`, `tls.pem` | what its services show, by their names on the network and on this machine |
@@ -19,63 +19,15 @@ use std::time::{Duration, SystemTime};
 
 use dive_orchestrator::deploy::{Done, Failure};
 use dive_orchestrator::{ErrorCode, Instance, Service};
-use zeroize::Zeroizing;
 
-/// A secret by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum SecretName {
-    /// PostgreSQL's password.
-    Postgres,
-    /// The password of Keycloak's first administrator.
-    Keycloak,
-    /// The cache's password.
-    Redis,
-    /// The password of the revocations' Redis; the hub's, and its spokes use it.
-    BlacklistRedis,
-    /// What seals cached decisions.
-    CacheKey,
-    /// The secret of the client that verification logs in through, and its user's password.
-    Verifier,
-    /// The password of the seeded users.
-    Users,
-}
-
-impl SecretName {
-    const ALL: [Self; 7] = [
-        Self::Postgres,
-        Self::Keycloak,
-        Self::Redis,
-        Self::BlacklistRedis,
-        Self::CacheKey,
-        Self::Verifier,
-        Self::Users,
-    ];
-
-    const fn file(self) -> &'static str {
-        match self {
-            Self::Postgres => "secrets/postgres.1",
-            Self::Keycloak => "secrets/keycloak.1",
-            Self::Redis => "secrets/redis.1",
-            Self::BlacklistRedis => "secrets/blacklist-redis.1",
-            Self::CacheKey => "secrets/cache-key.1",
-            Self::Verifier => "secrets/verifier.1",
-            Self::Users => "secrets/users.1",
-        }
-    }
-
-    fn is_of(self, instance: &Instance) -> bool {
-        self != Self::BlacklistRedis || *instance == Instance::Hub
-    }
-}
+use crate::secrets::{self, SecretId, SecretStore, VERSION};
+pub(crate) use crate::secrets::{Secret, SecretName};
 
 const NAME: &str = "name";
 const CA_KEY: &str = "ca.key";
 const CA: &str = "ca.pem";
 const TLS_KEY: &str = "tls.key";
 const TLS: &str = "tls.pem";
-
-/// How many hexadecimal digits a secret has.
-const DIGITS: usize = 64;
 
 /// The folder of an instance.
 #[derive(Clone, Debug)]
@@ -84,9 +36,6 @@ pub(crate) struct Material {
     instance: Instance,
     name: Option<String>,
 }
-
-/// A text that must not be shown, wiped when it goes.
-pub(crate) type Secret = Zeroizing<String>;
 
 impl Material {
     pub(crate) fn new(home: &Path, instance: &Instance) -> Self {
@@ -101,9 +50,14 @@ impl Material {
 
     /// All its files, in the order they are made.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let secrets = SecretName::ALL.into_iter().filter(|name| name.is_of(&self.instance));
-        let others = [CA_KEY, CA, TLS_KEY, TLS, NAME];
-        secrets.map(SecretName::file).chain(others).map(|file| self.folder.join(file)).collect()
+        let secrets = SecretName::of(&self.instance).into_iter().map(|name| self.secret_file(name));
+        let others = [CA_KEY, CA, TLS_KEY, TLS, NAME].map(|file| self.folder.join(file));
+        secrets.chain(others).collect()
+    }
+
+    /// The file of a secret, whose version is in its name.
+    pub(crate) fn secret_file(&self, name: SecretName) -> PathBuf {
+        self.folder.join(format!("secrets/{}.{VERSION}", name.as_str()))
     }
 
     /// Whether a file is one of [`files`](Self::files).
@@ -117,8 +71,21 @@ impl Material {
     }
 
     /// Makes a file of this instance. One that is there and good stays as it is; a certificate that is about to
-    /// expire, or that another key or authority belongs to, is issued again.
-    pub(crate) fn make(&self, path: &Path) -> Done {
+    /// expire, or that another key or authority belongs to, is issued again; a secret that is not here comes from
+    /// its store.
+    pub(crate) async fn make(&self, path: &Path, secrets: &dyn SecretStore) -> Done {
+        let is_file_of = |name: &SecretName| self.secret_file(*name) == path;
+        match SecretName::of(&self.instance).into_iter().find(is_file_of) {
+            Some(_) if Self::is_there(path)? => Self::read_secret(path).map(drop),
+            Some(name) => {
+                let id = SecretId { instance: self.instance.clone(), name };
+                self.put_secret(name, &secrets::obtain(secrets, &id).await?)
+            }
+            None => self.make_other(path),
+        }
+    }
+
+    fn make_other(&self, path: &Path) -> Done {
         let name = path.strip_prefix(&self.folder).ok().and_then(Path::to_str).unwrap_or_default();
         let (now, at) = (wall(), |file: &str| self.folder.join(file));
         match name {
@@ -145,12 +112,10 @@ impl Material {
             NAME => {
                 files::write(path, self.name.clone().unwrap_or_else(|| self.instance.to_string()).as_bytes())
             }
-            _ if !self.has(path) => {
+            _ => {
                 let detail = format!("{} is no file of {}", path.display(), self.instance);
                 Err(Failure::new(ErrorCode::Definition, detail))
             }
-            _ if Self::is_there(path)? => Self::read_secret(path).map(drop),
-            _ => files::write(path, chance()?.as_bytes()),
         }
     }
 
@@ -169,7 +134,13 @@ impl Material {
 
     /// A secret.
     pub(crate) fn secret(&self, name: SecretName) -> Done<Secret> {
-        Self::read_secret(&self.folder.join(name.file()))
+        Self::read_secret(&self.secret_file(name))
+    }
+
+    /// Puts the copy of a secret into its file. One that is there stays.
+    pub(crate) fn put_secret(&self, name: SecretName, secret: &Secret) -> Done {
+        let file = self.secret_file(name);
+        if Self::is_there(&file)? { Ok(()) } else { files::write(&file, secret.as_bytes()) }
     }
 
     /// What people call it.
@@ -188,13 +159,7 @@ impl Material {
     }
 
     fn read_secret(path: &Path) -> Done<Secret> {
-        let text = files::read(path)?;
-        if text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            Ok(text)
-        } else {
-            let detail = format!("{} is not a secret: {DIGITS} hexadecimal digits", path.display());
-            Err(Failure::new(ErrorCode::SecretInvalid, detail))
-        }
+        files::read(path)?.checked(path.display())
     }
 
     /// What its services are called by: each by its container's name, all of them on this machine.
@@ -203,14 +168,6 @@ impl Material {
             Service::of(&self.instance).into_iter().map(|service| service.container(&self.instance));
         ["localhost", "127.0.0.1"].map(str::to_owned).into_iter().chain(containers).collect()
     }
-}
-
-fn chance() -> Done<Secret> {
-    let mut bytes = Zeroizing::new([0; DIGITS / 2]);
-    getrandom::fill(&mut *bytes).map_err(|error| {
-        Failure::new(ErrorCode::SecretLoad, format!("the machine gives no chance: {error}"))
-    })?;
-    Ok(Zeroizing::new(base16ct::lower::encode_string(&*bytes)))
 }
 
 /// Now, since 1970.
@@ -231,9 +188,20 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let material = Material::new(home.path(), instance);
         for file in material.files() {
-            material.make(&file).unwrap();
+            make(&material, &file).unwrap();
         }
         (home, material)
+    }
+
+    /// Makes a file, with secrets that are kept in the instance's own folder.
+    fn make(material: &Material, file: &Path) -> Done {
+        let home = material.folder.ancestors().nth(2).unwrap();
+        make_from(&*secrets::store(home, std::iter::empty())?, material, file)
+    }
+
+    fn make_from(store: &dyn SecretStore, material: &Material, file: &Path) -> Done {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(material.make(file, store))
     }
 
     fn contents(material: &Material) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -247,7 +215,7 @@ mod tests {
         for file in material.files() {
             let mode = fs::metadata(&file).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", file.display());
-            material.make(&file).unwrap();
+            make(&material, &file).unwrap();
         }
         assert_eq!(contents(&material), before);
         let folder = fs::metadata(&material.folder).unwrap().permissions().mode();
@@ -287,25 +255,25 @@ mod tests {
         fs::write(&stranger, "x").unwrap();
         material.unmake(&stranger).unwrap();
         assert!(stranger.exists());
-        assert_eq!(material.make(&stranger).unwrap_err().code, ErrorCode::Definition);
+        assert_eq!(make(&material, &stranger).unwrap_err().code, ErrorCode::Definition);
     }
 
     #[test]
     fn a_name_is_given_once_and_kept() {
         let (home, material) = made(&Instance::Hub);
-        assert_eq!(*material.name().unwrap(), "hub");
+        assert_eq!(&*material.name().unwrap(), "hub");
         let fra: Instance = "spoke-fra".parse().unwrap();
         for given in [Some("République"), None, Some("other")] {
             let material = Material::new(home.path(), &fra).named(given);
-            material.make(&material.folder.join(NAME)).unwrap();
-            assert_eq!(*material.name().unwrap(), "République");
+            make(&material, &material.folder.join(NAME)).unwrap();
+            assert_eq!(&*material.name().unwrap(), "République");
         }
     }
 
     #[test]
     fn what_others_may_read_or_what_is_no_secret_is_refused_and_not_shown() {
         let (_home, material) = made(&Instance::Hub);
-        let file = material.folder.join(SecretName::Postgres.file());
+        let file = material.secret_file(SecretName::Postgres);
         let secret = material.secret(SecretName::Postgres).unwrap().to_string();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         let failure = material.secret(SecretName::Postgres).unwrap_err();
@@ -313,7 +281,7 @@ mod tests {
         assert!(failure.detail.contains("0644") && !failure.detail.contains(&secret), "{failure}");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&file, "hunter2").unwrap();
-        let failure = material.make(&file).unwrap_err();
+        let failure = make(&material, &file).unwrap_err();
         assert_eq!(failure.code, ErrorCode::SecretInvalid);
         assert!(!failure.detail.contains("hunter2"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "hunter2");
@@ -328,7 +296,7 @@ mod tests {
             fs::remove_file(at(taken)).unwrap();
             let last = contents_without(&material, &at(taken));
             for file in material.files() {
-                material.make(&file).unwrap();
+                make(&material, &file).unwrap();
             }
             let now = contents(&material);
             for file in [CA_KEY, CA, TLS_KEY, TLS].into_iter().filter(|file| *file != taken) {
@@ -341,5 +309,44 @@ mod tests {
     fn contents_without(material: &Material, taken: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let files = material.files().into_iter().filter(|file| file != taken);
         files.map(|file| (file.clone(), fs::read(&file).unwrap())).collect()
+    }
+
+    /// A store that nobody reaches.
+    struct Away;
+
+    #[async_trait::async_trait]
+    impl SecretStore for Away {
+        fn place(&self, id: &SecretId) -> String {
+            id.to_string()
+        }
+
+        async fn has(&self, id: &SecretId) -> Done<bool> {
+            self.read(id).await.map(|_| false)
+        }
+
+        async fn read(&self, _: &SecretId) -> Done<Option<Secret>> {
+            Err(Failure::new(ErrorCode::SecretLoad, "the store is away"))
+        }
+
+        async fn keep(&self, id: &SecretId, _: &Secret) -> Done {
+            self.read(id).await.map(drop)
+        }
+    }
+
+    #[test]
+    fn with_its_store_away_a_deployment_keeps_its_copies_and_a_new_one_gets_1004() {
+        let (_home, material) = made(&Instance::Hub);
+        let before = contents(&material);
+        for file in material.files() {
+            make_from(&Away, &material, &file).unwrap();
+        }
+        assert_eq!(contents(&material), before);
+        let home = tempfile::tempdir().unwrap();
+        let fresh = Material::new(home.path(), &Instance::Hub);
+        for name in SecretName::of(&Instance::Hub) {
+            let failure = make_from(&Away, &fresh, &fresh.secret_file(name)).unwrap_err();
+            assert_eq!(failure.code, ErrorCode::SecretLoad);
+        }
+        assert!(!fresh.folder.exists(), "nothing is left of trying");
     }
 }

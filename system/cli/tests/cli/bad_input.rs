@@ -5,12 +5,13 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 
-use dive_orchestrator::{Instance, Phase, Store as _};
+use dive_orchestrator::{Holder, Instance, Phase, Store as _};
 use sqlx::Connection as _;
 
-use crate::bench::{Bench, deploy};
+use crate::bench::{Bench, Ended, deploy};
 use crate::reading::assert_told;
 
 #[test]
@@ -208,4 +209,128 @@ fn the_help_never_shows_the_database_of_the_environment() {
     let ended = bench.run_with("DIVE_DATABASE", "postgres://dive:hunter2@h/d", &["status", "--help"]);
     assert_eq!(ended.code, 0);
     assert!(ended.out.contains("DIVE_DATABASE") && !ended.out.contains("hunter2"), "{}", ended.out);
+}
+
+/// An engine's socket on which nobody answers: who asks it anything waits, and who doesn't is told at once.
+fn silent_engine(bench: &Bench) -> (UnixListener, String) {
+    let socket = bench.path().join("engine.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    (listener, format!("unix://{}", socket.display()))
+}
+
+fn run_beside(bench: &Bench, arguments: &[&str]) -> Ended {
+    let (_listener, engine) = silent_engine(bench);
+    let ended = bench.run_with("DOCKER_HOST", engine, arguments);
+    fs::remove_file(bench.path().join("engine.sock")).unwrap();
+    ended
+}
+
+#[tokio::test]
+async fn a_code_is_the_same_in_either_case() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Verification).await;
+    deploy(&store, &"spoke-fra".parse().unwrap(), Phase::Verification).await;
+    for code in ["fra", "FRA", "Fra"] {
+        let ended = run_beside(&bench, &["spoke", "deploy", code, "France"]);
+        assert_eq!(ended.code, 13, "{}", ended.err);
+        assert!(ended.err.starts_with("error 1007: spoke-fra is deployed already"), "{}", ended.err);
+    }
+    assert_eq!(store.slots().await.unwrap().len(), 1, "no second one began");
+}
+
+#[tokio::test]
+async fn a_code_that_was_never_deployed_is_told_of_by_every_verb() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Verification).await;
+    let before = bench.everything();
+    let at = ["--instance", "xyz"];
+    assert_told!(bench.run(&[&["spoke", "restart"][..], &at].concat()));
+    for verb in [
+        &["spoke", "up"][..],
+        &["spoke", "down"],
+        &["spoke", "verify"],
+        &["spoke", "logs", "opa"],
+        &["secrets", "load"],
+        &["secrets", "list"],
+    ] {
+        let ended = bench.run(&[verb, &at].concat());
+        assert_eq!(ended.code, 11, "{verb:?}: {}", ended.err);
+        assert!(ended.err.starts_with("error 1505: spoke-xyz is not deployed"), "{verb:?}: {}", ended.err);
+    }
+    let exec = bench.run(&["spoke", "exec", "opa", "--instance", "xyz", "--", "true"]);
+    assert!(exec.err.starts_with("error 1505: "), "{}", exec.err);
+    assert_eq!(store.audit_trail().await.unwrap(), []);
+    assert_eq!(bench.everything(), before);
+}
+
+#[tokio::test]
+async fn a_spoke_without_any_hub_is_refused_and_nothing_of_it_begun() {
+    let bench = Bench::new();
+    assert_told!(run_beside(&bench, &["spoke", "deploy", "fra", "France"]));
+    let store = bench.migrated().await;
+    assert_eq!((store.instances().await.unwrap(), store.slots().await.unwrap()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn what_is_complete_is_not_resumed_and_no_phase_is_gone_back_to_that_was_never_reached() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Verification).await;
+    let fra: Instance = "spoke-fra".parse().unwrap();
+    deploy(&store, &fra, Phase::Deployment).await;
+    let before = (store.history(&Instance::Hub).await.unwrap(), store.history(&fra).await.unwrap());
+    let finished = store.checkpoints(&fra).await.unwrap();
+    assert_told!(run_beside(&bench, &["hub", "deploy", "--resume"]));
+    assert_told!(run_beside(&bench, &["orch-db", "rollback", "fra", "--to", "seeding"]));
+    assert_told!(run_beside(&bench, &["spoke", "deploy", "fra", "--only-phase", "verification"]));
+    assert_told!(run_beside(&bench, &["spoke", "deploy", "fra", "--resume", "--skip-phase", "deployment"]));
+    assert_eq!((store.history(&Instance::Hub).await.unwrap(), store.history(&fra).await.unwrap()), before);
+    assert_eq!(store.checkpoints(&fra).await.unwrap(), finished);
+    assert_eq!(store.audit_trail().await.unwrap(), [], "what was refused is nothing that was done");
+}
+
+#[tokio::test]
+async fn a_second_operator_is_told_who_is_at_work() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Deployment).await;
+    let holder = Holder { host: "ops".into(), pid: 17 };
+    let lease = store.acquire(&Instance::Hub, &holder).await.unwrap();
+    let before = store.history(&Instance::Hub).await.unwrap();
+    assert_told!(run_beside(&bench, &["hub", "deploy", "--resume"]));
+    for verb in [&["hub", "down"][..], &["orch-db", "rollback", "hub"], &["nuke", "hub", "--confirm"]] {
+        let ended = run_beside(&bench, verb);
+        assert!(ended.code == 13 && ended.err.contains("ops"), "{verb:?}: {}", ended.err);
+    }
+    store.renew(&lease).await.unwrap();
+    assert_eq!(store.history(&Instance::Hub).await.unwrap(), before);
+    assert_eq!(store.audit_trail().await.unwrap(), []);
+}
+
+#[test]
+fn a_store_of_secrets_that_is_none_is_refused() {
+    let bench = Bench::new();
+    assert_told!(bench.run_with("DIVE_SECRETS", "vault", &["secrets", "list"]));
+    for (variable, value) in [("DIVE_SECRETS_PROJECT", "a b"), ("DIVE_SECRETS_URL", "http://secrets.example")]
+    {
+        let mut command = bench.command(&["info"]);
+        command.env("DIVE_SECRETS", "google").env("DIVE_SECRETS_PROJECT", "p").env(variable, value);
+        let ended = bench.ended(command);
+        assert_eq!(ended.code, 13, "{}", ended.err);
+        assert!(ended.err.starts_with("error 1107: ") && ended.err.contains(variable), "{}", ended.err);
+    }
+    assert_eq!(bench.everything(), []);
+}
+
+#[test]
+fn a_command_to_run_is_given_after_two_dashes() {
+    let bench = Bench::new();
+    for arguments in
+        [&["hub", "exec", "opa"][..], &["hub", "exec", "opa", "date"], &["hub", "exec", "opa", "--"]]
+    {
+        assert_eq!(bench.run(arguments).code, 64, "{arguments:?}");
+    }
+    assert_eq!(bench.everything(), []);
 }

@@ -107,3 +107,132 @@ fn migrating_makes_the_database_and_may_be_done_again() {
     let mode = std::fs::metadata(bench.home()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "there will be secrets in it");
 }
+
+#[tokio::test]
+async fn what_operators_did_is_shown_of_all_and_of_each() {
+    let bench = Bench::new();
+    assert_told!(bench.run(&["orch-db", "audit"]));
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Verification).await;
+    let by = Holder { host: "ops".into(), pid: 17 };
+    for action in ["exec hub opa: date", "down spoke-hub", "nuke spoke-fra"] {
+        store.audit(&by, action).await.unwrap();
+    }
+    assert_told!(bench.run(&["orch-db", "audit"]));
+    let history = bench.run(&["orch-db", "history", "hub"]).out;
+    assert!(history.contains("exec hub opa: date") && !history.contains("spoke"), "{history}");
+    let document: Value =
+        serde_json::from_str(&bench.run(&["orch-db", "history", "hub", "--json"]).out).unwrap();
+    assert_eq!(document["audit"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_does_not_agree() {
+    let bench = Bench::new();
+    assert_told!(bench.run(&["orch-db", "check"]));
+    let store = bench.migrated().await;
+    deploy(&store, &Instance::Hub, Phase::Verification).await;
+    deploy(&store, &spoke("fra"), Phase::Deployment).await;
+    let before = bench.everything();
+    let engine = gone_engine(&bench);
+    assert_told!(bench.run_with("DOCKER_HOST", &engine, &["orch-db", "check"]));
+    let json = bench.run_with("DOCKER_HOST", &engine, &["orch-db", "check", "--json"]);
+    let document: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((json.code, &document[1]["differences"][0]["kind"]), (1, &Value::from("cut-short")));
+    std::fs::remove_file(bench.path().join("engine.sock")).unwrap();
+    assert_eq!(bench.everything(), before, "nothing is repaired");
+}
+
+/// A socket that an engine has left.
+fn gone_engine(bench: &Bench) -> String {
+    let socket = bench.path().join("engine.sock");
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    format!("unix://{}", socket.display())
+}
+
+#[tokio::test]
+async fn where_things_are_is_shown_without_a_password() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &spoke("fra"), Phase::Verification).await;
+    assert_told!(bench.run(&["info"]));
+    let url = "postgres://dive:hunter2@127.0.0.1:1/orchestration?sslmode=disable";
+    let away = bench.run_with("DIVE_DATABASE", url, &["info"]);
+    assert_eq!(away.code, 13);
+    assert!(!away.err.contains("hunter2") && !away.out.contains("hunter2"), "{away:?}");
+}
+
+#[test]
+fn a_machine_that_is_not_ready_is_told_why_and_left_as_it_is() {
+    let bench = Bench::new();
+    assert_told!(bench.run(&["validate"]));
+    assert_eq!(bench.everything(), []);
+}
+
+#[tokio::test]
+async fn secrets_are_listed_and_never_shown() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &spoke("fra"), Phase::Verification).await;
+    let folder = bench.home().join("instances/spoke-fra/secrets");
+    std::fs::create_dir_all(&folder).unwrap();
+    let secret = "0123456789abcdef".repeat(4);
+    for (name, text) in [("postgres.1", secret.as_str()), ("redis.1", "hunter2")] {
+        std::fs::write(folder.join(name), text).unwrap();
+        std::fs::set_permissions(folder.join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let ended = bench.run(&["secrets", "list"]);
+    assert!(!ended.out.contains(&secret) && !ended.out.contains("hunter2"), "{}", ended.out);
+    assert_told!(ended);
+    let listed = bench.run(&["secrets", "list", "--instance", "FRA", "--json"]);
+    let document: Value = serde_json::from_str(&listed.out).unwrap();
+    assert_eq!(document.as_array().unwrap().len(), 6);
+    let missing = bench.run(&["secrets", "load", "--instance", "fra"]);
+    assert_told!(missing);
+}
+
+#[tokio::test]
+async fn secrets_that_went_are_fetched_and_those_that_are_here_stay() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    deploy(&store, &spoke("fra"), Phase::Verification).await;
+    let names = ["postgres", "keycloak", "redis", "cache-key", "verifier", "users"];
+    let load = |digit: &str| {
+        let mut command = bench.command(&["secrets", "load", "--instance", "fra"]);
+        command.env("DIVE_SECRETS", "environment");
+        for name in names {
+            let variable = format!("DIVE_SECRET_SPOKE_FRA_{}", name.to_uppercase().replace('-', "_"));
+            command.env(variable, digit.repeat(64));
+        }
+        let ended = bench.ended(command);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out
+    };
+    let read = |name: &str| {
+        let file = bench.home().join(format!("instances/spoke-fra/secrets/{name}.1"));
+        (
+            std::fs::read_to_string(&file).unwrap(),
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        )
+    };
+    assert_eq!(load("a"), "spoke-fra: 6 loaded, 0 were here\n");
+    std::fs::remove_file(bench.home().join("instances/spoke-fra/secrets/redis.1")).unwrap();
+    assert_eq!(load("b"), "spoke-fra: 1 loaded, 5 were here\n");
+    for name in names {
+        let digit = if name == "redis" { "b" } else { "a" };
+        assert_eq!(read(name), (digit.repeat(64), 0o600), "{name}");
+    }
+    let trail = store.audit_trail().await.unwrap();
+    assert_eq!(trail.len(), 2);
+    assert_eq!(trail[1].action, "secrets-load spoke-fra");
+}
+
+#[test]
+fn graphs_are_drawn_without_a_database() {
+    let bench = Bench::new();
+    for (language, of) in [("dot", "digraph states"), ("mermaid", "stateDiagram-v2")] {
+        let ended = bench.run(&["orch-db", "graph", "--language", language]);
+        assert!(ended.code == 0 && ended.out.contains(of), "{}", ended.err);
+    }
+    assert_eq!(bench.everything(), []);
+}

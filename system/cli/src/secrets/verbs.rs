@@ -1,0 +1,169 @@
+//! `dive secrets`: which there are, and fetching those that are not here any more.
+
+use dive_orchestrator::store::SqlStore;
+use dive_orchestrator::{ErrorCode, Instance, Phase, Store as _};
+
+use serde_json::{Value, json};
+
+use super::{SecretId, SecretName, SecretStore, VERSION, store};
+use crate::args::{Secrets, instance};
+use crate::complaint::Complaint;
+use crate::deployment;
+use crate::exit::Exit;
+use crate::material::Material;
+use crate::out::{self, out, table};
+use crate::place::{Place, myself};
+
+pub(crate) async fn obey(place: &Place, verb: Secrets) -> Result<Exit, Complaint> {
+    let secrets = store(&place.home()?, std::env::vars())?;
+    match verb {
+        Secrets::List { instance: named, output } => {
+            let named = named.map(|text| instance(&text)).transpose()?;
+            list(place, &*secrets, named, output.json).await
+        }
+        Secrets::Load { instance: named } => load(place, &*secrets, &instance(&named)?).await,
+    }
+}
+
+/// How one secret stands.
+#[derive(Debug)]
+struct Standing {
+    instance: Instance,
+    secret: &'static str,
+    /// Whether the deployment's own copy is here and good, or what is wrong with it.
+    copy: Result<bool, String>,
+    place: String,
+    /// Whether the store has it, or why that is not known.
+    store: Result<bool, String>,
+}
+
+const COPY: [&str; 2] = ["here", "missing"];
+const KEPT: [&str; 2] = ["kept", "missing"];
+
+/// A yes, a no, or why it is not known.
+fn word<'a>(found: &'a Result<bool, String>, [yes, no]: [&'a str; 2]) -> &'a str {
+    match found {
+        Ok(true) => yes,
+        Ok(false) => no,
+        Err(why) => why,
+    }
+}
+
+impl Standing {
+    async fn read(material: &Material, secrets: &dyn SecretStore, id: SecretId) -> Self {
+        let copy = Material::is_there(&material.secret_file(id.name))
+            .and_then(|there| if there { material.secret(id.name).map(|_| true) } else { Ok(false) });
+        Self {
+            secret: id.name.as_str(),
+            copy: copy.map_err(|failure| failure.detail),
+            place: secrets.place(&id),
+            store: secrets.has(&id).await.map_err(|failure| failure.detail),
+            instance: id.instance,
+        }
+    }
+
+    fn is_well(&self) -> bool {
+        self.copy == Ok(true) && self.store == Ok(true)
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "instance": self.instance,
+            "secret": self.secret,
+            "version": VERSION,
+            "copy": word(&self.copy, COPY),
+            "store": word(&self.store, KEPT),
+            "place": self.place,
+        })
+    }
+
+    fn row(&self) -> Vec<String> {
+        let of = format!("{}.{VERSION}", self.secret);
+        let (copy, kept) = (word(&self.copy, COPY), word(&self.store, KEPT));
+        [&self.instance.to_string(), &of, copy, kept, &self.place].map(ToString::to_string).into()
+    }
+}
+
+async fn deployed(store: &SqlStore) -> Result<Vec<Instance>, Complaint> {
+    let mut deployed = Vec::new();
+    for instance in store.instances().await? {
+        let finished = store.checkpoints(&instance).await?;
+        if finished.iter().any(|checkpoint| checkpoint.phase == Phase::Initialization) {
+            deployed.push(instance);
+        }
+    }
+    Ok(deployed)
+}
+
+/// 1 when one is missing or not as it should be.
+async fn list(
+    place: &Place,
+    secrets: &dyn SecretStore,
+    only: Option<Instance>,
+    json: bool,
+) -> Result<Exit, Complaint> {
+    let mut instances = match place.store_if_any()? {
+        Some(store) => deployed(&store).await?,
+        None => Vec::new(),
+    };
+    if let Some(only) = only {
+        instances.retain(|instance| *instance == only);
+        if instances.is_empty() {
+            return Err(deployment::not_deployed(&only));
+        }
+    }
+    let mut standings = Vec::new();
+    for instance in instances {
+        let material = Material::new(&place.home()?, &instance);
+        for name in SecretName::of(&instance) {
+            let id = SecretId { instance: instance.clone(), name };
+            standings.push(Standing::read(&material, secrets, id).await);
+        }
+    }
+    if json {
+        out::json(&standings.iter().map(Standing::document).collect::<Vec<_>>())?;
+    } else if standings.is_empty() {
+        out!("nothing is deployed")?;
+    } else {
+        let head = ["INSTANCE", "SECRET", "COPY", "STORE", "WHERE"].map(str::to_owned).to_vec();
+        let rows: Vec<_> = std::iter::once(head).chain(standings.iter().map(Standing::row)).collect();
+        out::text(format_args!("{}", table(&rows)))?;
+    }
+    Ok(if standings.iter().all(Standing::is_well) { Exit::Done } else { Exit::NotWell })
+}
+
+/// Copies that are here stay as they are: what runs was made with them.
+async fn load(place: &Place, secrets: &dyn SecretStore, instance: &Instance) -> Result<Exit, Complaint> {
+    let Some(store) = place.store_if_any()? else { return Err(deployment::not_deployed(instance)) };
+    if !deployed(&store).await?.contains(instance) {
+        return Err(deployment::not_deployed(instance));
+    }
+    let lease = store.acquire(instance, &myself()).await?;
+    let loaded = fetch(place, secrets, instance).await;
+    store.release(&lease).await?;
+    let loaded = loaded?;
+    store.audit(&myself(), &format!("secrets-load {instance}")).await?;
+    out!("{instance}: {loaded} loaded, {} were here", SecretName::of(instance).len() - loaded)?;
+    Ok(Exit::Done)
+}
+
+async fn fetch(place: &Place, secrets: &dyn SecretStore, instance: &Instance) -> Result<usize, Complaint> {
+    let material = Material::new(&place.home()?, instance);
+    let mut loaded = 0;
+    for name in SecretName::of(instance) {
+        if Material::is_there(&material.secret_file(name))? {
+            continue;
+        }
+        let id = SecretId { instance: instance.clone(), name };
+        let Some(secret) = secrets.read(&id).await? else {
+            return Err(Complaint::of(
+                ErrorCode::SecretLoad,
+                format!("there is no {}", secrets.place(&id)),
+                "put it back from its backup; what was made with it takes no other",
+            ));
+        };
+        material.put_secret(name, &secret)?;
+        loaded += 1;
+    }
+    Ok(loaded)
+}
