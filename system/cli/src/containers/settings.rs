@@ -3,7 +3,7 @@
 //! | variable | what | default |
 //! |---|---|---|
 //! | `DIVE_IMAGE_<SERVICE>` | its image | upstream's, by tag; the product's own has none |
-//! | `DIVE_COMMAND_<SERVICE>` | the command of backend and kas in the product's image, words by spaces | `serve node`, `serve kas` |
+//! | `DIVE_COMMAND_<SERVICE>` | the command of backend, kas and keycloak, words by spaces | `serve node`, `serve kas`, `start --import-realm` |
 //! | `DIVE_DATA_<SERVICE>` | where the image keeps its data | where upstream's does |
 //! | `DIVE_LABELS` | `key=value,…`: labels on everything made, beside the deployment's own | none |
 
@@ -89,9 +89,14 @@ impl Settings {
         Ok(self.of("IMAGE", service).unwrap_or(upstream).to_owned())
     }
 
-    /// The command of a role of the product.
+    /// The command of a role of the product, or of Keycloak.
     pub(crate) fn command(&self, service: Service) -> Vec<String> {
-        let default = if service == Service::Kas { "serve kas" } else { "serve node" };
+        let default = match service {
+            Service::Kas => "serve kas",
+            // It finds out by itself whether its image is built for what it is told.
+            Service::Keycloak => "start --import-realm",
+            _ => "serve node",
+        };
         self.of("COMMAND", service).unwrap_or(default).split_whitespace().map(str::to_owned).collect()
     }
 
@@ -131,6 +136,7 @@ mod tests {
         assert_eq!(given.image(Service::Kas).unwrap(), "kas:2");
         assert_eq!(given.image(Service::Redis).unwrap(), "redis:7.0.15");
         assert_eq!(given.command(Service::Kas), ["serve", "kas"]);
+        assert_eq!(given.command(Service::Keycloak), ["start", "--import-realm"]);
     }
 
     #[test]

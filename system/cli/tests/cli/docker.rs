@@ -1,4 +1,14 @@
 //! With a container engine. What is made here carries a label of its own and is removed, whatever comes of it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `deployments` | whole ones, for the night |
+//! | `ground`, `running`, `relay` | what they stand on: this machine's engine, the command at work, a way to the engine that can be cut |
+
+mod deployments;
+mod ground;
+mod relay;
+mod running;
 
 use std::process::Command;
 
