@@ -33,13 +33,11 @@ pub(crate) async fn exec(
             Output::Err(bytes) => to(&mut io::stderr().lock(), bytes),
         };
     };
-    match containers.exec(&site, service, command, show).await? {
-        Some(code) => Ok(Exit::AsTheCommand(u8::try_from(code).unwrap_or(u8::MAX))),
-        None => {
-            note(format_args!("the command ended without an exit code"));
-            Ok(Exit::NotWell)
-        }
-    }
+    let Some(code) = containers.exec(&site, service, command, show).await? else {
+        note(format_args!("the command ended without an exit code"));
+        return Ok(Exit::NotWell);
+    };
+    Ok(Exit::AsTheCommand(u8::try_from(code).unwrap_or(u8::MAX)))
 }
 
 fn to(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {

@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn every_command_that_the_documentation_shows_parses() {
-        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/deploy.md")).unwrap();
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/deploy.md")).unwrap();
         assert!(commands(&page).count() > 10);
         for command in commands(&page) {
             assert_eq!(super::parses(command.split_whitespace()), Ok(()), "dive {command}");

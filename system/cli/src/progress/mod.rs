@@ -83,7 +83,12 @@ fn live(told: &Receiver<Option<Event>>, of: String) {
         }
         screen.draw(now(), &tree.lines(now()));
     }
-    screen.leave();
+    tree.end(now());
+    screen.draw(now(), &tree.lines(now()));
+    if screen.leave() {
+        // The terminal is left in the last line drawn.
+        out::note(format_args!(""));
+    }
 }
 
 fn each(told: &Receiver<Option<Event>>, mut show: impl FnMut(&Event)) {

@@ -61,11 +61,12 @@ impl Screen {
         }
     }
 
-    /// Leaves what was drawn last.
-    pub(super) fn leave(self) {
+    /// Leaves what was drawn last; whether anything was.
+    pub(super) fn leave(self) -> bool {
         for bar in &self.lines {
             bar.abandon();
         }
+        !self.lines.is_empty()
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
         screen.keep("warning: going on without realm object fra/users/x: 1305: it is not answered");
         let now = Duration::from_secs(22);
         screen.draw(now, &tree.lines(now));
-        screen.leave();
+        assert!(screen.leave());
         let drawn = terminal.contents();
         insta::assert_snapshot!(drawn);
         assert!(drawn.lines().all(|line| line.chars().count() <= 80));
@@ -111,7 +112,7 @@ mod tests {
         let line = |text: &str| Line { is_inner: false, mark: Mark::Done, text: text.to_owned() };
         screen.draw(Duration::ZERO, &[line("one"), line("two"), line("three")]);
         screen.draw(FRAME, &[line("four")]);
-        screen.leave();
+        assert!(screen.leave());
         assert_eq!(terminal.contents().trim_end(), "✔ four");
     }
 }

@@ -200,6 +200,16 @@ impl Tree {
         }
     }
 
+    /// Nothing more will be told. What did not come to its end is shown so.
+    pub(super) fn end(&mut self, now: Duration) {
+        self.is_over = true;
+        let services = self.services.iter_mut().map(|(_, row)| row);
+        for row in self.rows.iter_mut().chain(services).filter(|row| row.took.is_none()) {
+            let note = row.note.clone();
+            row.end(now.saturating_sub(row.began), Mark::Failed, note);
+        }
+    }
+
     /// How it looks now.
     pub(super) fn lines(&self, now: Duration) -> Vec<Line> {
         let head = Line { is_inner: false, mark: Mark::Head, text: self.head(now) };
@@ -314,6 +324,13 @@ pub(super) mod tests {
         tree.see(took, &Event::PhaseEnded { phase: Phase::Deployment, took, failure: None });
         tree.see(took, &Event::Ended(Ending::Complete));
         insta::assert_snapshot!("over", told(&tree, 96));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_shows_where() {
+        let mut tree = seen(&under_way());
+        tree.end(Duration::from_secs(30));
+        insta::assert_snapshot!("cut short", told(&tree, 31));
     }
 
     #[test]

@@ -37,15 +37,15 @@ struct Standing {
     store: Result<bool, String>,
 }
 
-const COPY: [&str; 2] = ["here", "missing"];
-const KEPT: [&str; 2] = ["kept", "missing"];
+/// What a copy and a store are said to be: there, not there, neither of both.
+const COPY: [&str; 3] = ["here", "missing", "unfit"];
+const KEPT: [&str; 3] = ["kept", "missing", "unknown"];
 
-/// A yes, a no, or why it is not known.
-fn word<'a>(found: &'a Result<bool, String>, [yes, no]: [&'a str; 2]) -> &'a str {
+fn word(found: &Result<bool, String>, [yes, no, otherwise]: [&'static str; 3]) -> &'static str {
     match found {
         Ok(true) => yes,
         Ok(false) => no,
-        Err(why) => why,
+        Err(_) => otherwise,
     }
 }
 
@@ -74,7 +74,13 @@ impl Standing {
             "copy": word(&self.copy, COPY),
             "store": word(&self.store, KEPT),
             "place": self.place,
+            "remarks": self.remarks().collect::<Vec<_>>(),
         })
+    }
+
+    /// Why it is not as it should be, where that is not plain.
+    fn remarks(&self) -> impl Iterator<Item = &String> {
+        [&self.copy, &self.store].into_iter().filter_map(|found| found.as_ref().err())
     }
 
     fn row(&self) -> Vec<String> {
@@ -128,6 +134,11 @@ async fn list(
         let head = ["INSTANCE", "SECRET", "COPY", "STORE", "WHERE"].map(str::to_owned).to_vec();
         let rows: Vec<_> = std::iter::once(head).chain(standings.iter().map(Standing::row)).collect();
         out::text(format_args!("{}", table(&rows)))?;
+        for standing in &standings {
+            for remark in standing.remarks() {
+                out!("{}: {}: {remark}", standing.instance, standing.secret)?;
+            }
+        }
     }
     Ok(if standings.iter().all(Standing::is_well) { Exit::Done } else { Exit::NotWell })
 }
