@@ -1,18 +1,14 @@
 //! The process around a key access service.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use dive_node::adapters::FileError;
-use dive_node::serve::{self as node, ServeError as NodeServeError};
+use dive_node::serve::{self as process, Listening, ServeError as ProcessError};
 use dive_node::{NodeError, Ports, Settings};
 use dive_runtime::{Runtime, TokioRuntime};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use std::future::Future;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::kas::Kas;
@@ -21,9 +17,9 @@ use crate::key_file::{self, KeyFileError};
 /// Why the process could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// What it shares with a node cannot be had.
+    /// What it shares with a node's process cannot be had.
     #[error(transparent)]
-    Ports(#[from] NodeServeError),
+    Process(#[from] ProcessError),
     /// Its key cannot be had.
     #[error(transparent)]
     Key(#[from] KeyFileError),
@@ -36,20 +32,6 @@ pub enum ServeError {
     /// The service could not be put together.
     #[error(transparent)]
     Node(#[from] NodeError),
-    /// A file cannot be used.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another with `kas.listen`")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Signals cannot be waited for.
-    #[error("cannot wait for signals: {0}")]
-    Signals(std::io::Error),
 }
 
 /// Runs a key access service until SIGTERM or SIGINT: logs on standard error, requests on `kas.listen`.
@@ -57,19 +39,9 @@ pub enum ServeError {
 /// # Errors
 /// [`ServeError`] when it cannot begin. Once it has begun it ends without error.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
-    node::install_logging(&settings);
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    let server = Server::bind(settings).await?;
-    server
-        .run(async move {
-            tokio::select! {
-                biased;
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-        .await;
+    process::install_logging(&settings);
+    let stop = process::told_to_stop()?;
+    Server::bind(settings).await?.run(stop).await;
     Ok(())
 }
 
@@ -88,10 +60,7 @@ pub fn system_chance() -> Result<StdRng, ServeError> {
 pub struct Server {
     settings: Settings,
     kas: Kas,
-    listener: TcpListener,
-    tls: Option<node::Tls>,
-    address: SocketAddr,
-    runtime: Arc<TokioRuntime>,
+    listening: Listening,
 }
 
 impl Server {
@@ -101,7 +70,7 @@ impl Server {
     /// [`ServeError`] when something cannot be used.
     pub async fn bind(settings: Settings) -> Result<Self, ServeError> {
         let runtime = Arc::new(TokioRuntime::new());
-        let ports = node::ports(&settings, &(runtime.clone() as Arc<dyn Runtime>)).await?;
+        let ports = process::ports(&settings, &(runtime.clone() as Arc<dyn Runtime>)).await?;
         Self::bound(settings, ports, runtime).await
     }
 
@@ -119,17 +88,14 @@ impl Server {
         }
         let mut chance = system_chance()?;
         let key = key_file::open_or_create(&settings.kas.key_file, &mut chance)?;
-        let tls = node::Tls::new(&settings.tls)?;
         let kas = Kas::new(settings.clone(), ports, key, chance, runtime.clone())?;
-        let failed = |source| ServeError::Listen { address: settings.kas.listen, source };
-        let listener = TcpListener::bind(settings.kas.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { settings, kas, listener, tls, address, runtime })
+        let listening = Listening::bind("kas.listen", settings.kas.listen, &settings.tls, runtime).await?;
+        Ok(Self { settings, kas, listening })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listening.address()
     }
 
     /// The service.
@@ -140,17 +106,7 @@ impl Server {
     /// Answers until `stop` completes, then takes no more connections and waits at most `http.drain` for those
     /// that are busy.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { settings, kas, listener, tls, address, runtime } = self;
-        info!(event = "listening", address = %address, node = %settings.node.id);
-        kas.start();
-        let drained =
-            node::serve_connections(listener, tls, kas.router(), &settings.http, &*runtime, stop).await;
-        // The checks hold the runtime, so it would outlive the service.
-        runtime.shutdown();
-        if drained {
-            info!(event = "stopped");
-        } else {
-            warn!(event = "stopped", reason = "some requests did not end in time");
-        }
+        self.kas.start();
+        self.listening.answer(self.kas.router(), &self.settings, stop).await;
     }
 }

@@ -27,8 +27,9 @@ use crate::settings::HttpSettings;
 /// How long to wait after the system refused a connection for want of resources.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Serves until `stop`, over TLS when there is a `tls` to begin with; true when every request in flight ended within `http.drain`.
-pub async fn serve(
+/// Serves until `stop`, over TLS when there is a `tls` to begin with; true when every request in flight ended within
+/// `http.drain`.
+pub(super) async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
     router: Router,

@@ -26,7 +26,7 @@ pub struct CertificateError {
 
 /// What every accepted connection begins with, where there is a certificate. Cheap to clone.
 #[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+pub(super) struct Tls(TlsAcceptor);
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,11 +35,9 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// With the certificate and the key of the settings; `None` when there are none.
-    ///
-    /// # Errors
-    /// [`ServeError`] when only one of them is named, or they are of no use.
-    pub fn new(settings: &TlsSettings) -> Result<Option<Self>, ServeError> {
+    /// With the certificate and the key of the settings; `None` when there are none, an error when only one of
+    /// them is named or they are of no use.
+    pub(super) fn new(settings: &TlsSettings) -> Result<Option<Self>, ServeError> {
         Ok(acceptor(settings)?.map(Self))
     }
 

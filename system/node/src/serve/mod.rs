@@ -1,23 +1,25 @@
 //! The process around a node: logs, listener, signals, a stop that waits for requests in flight.
+//!
+//! [`install_logging`], [`told_to_stop`] and [`Listening`] are those of any process that serves.
 
 mod connected;
 mod connections;
 mod listener;
+mod listening;
 mod logging;
+mod told_to_stop;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dive_runtime::{Runtime, TokioRuntime};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::{info, warn};
 
 pub use connected::ports;
-pub use connections::serve as serve_connections;
-pub use listener::{CertificateError, Tls};
+pub use listener::CertificateError;
+pub use listening::Listening;
 pub use logging::install as install_logging;
+pub use told_to_stop::told_to_stop;
 
 use crate::adapters::mongodb::DriverError;
 use crate::adapters::redis::RedisClientError;
@@ -62,10 +64,12 @@ pub enum ServeError {
     #[error(transparent)]
     Node(#[from] NodeError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another with `http.listen`")]
+    #[error("cannot listen on {address}: {source}; choose another with `{key}`")]
     Listen {
         /// The address.
         address: SocketAddr,
+        /// The setting that names it.
+        key: &'static str,
         /// What the system said.
         source: std::io::Error,
     },
@@ -80,18 +84,8 @@ pub enum ServeError {
 /// [`ServeError`] when it cannot begin. Once it has begun it ends without error.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     install_logging(&settings);
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    let server = Server::bind(settings).await?;
-    server
-        .run(async move {
-            tokio::select! {
-                biased;
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-        .await;
+    let stop = told_to_stop()?;
+    Server::bind(settings).await?.run(stop).await;
     Ok(())
 }
 
@@ -100,10 +94,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
 pub struct Server {
     settings: Settings,
     node: Node,
-    listener: TcpListener,
-    tls: Option<Tls>,
-    address: SocketAddr,
-    runtime: Arc<TokioRuntime>,
+    listening: Listening,
 }
 
 impl Server {
@@ -126,17 +117,14 @@ impl Server {
     }
 
     async fn bound(settings: Settings, ports: Ports, runtime: Arc<TokioRuntime>) -> Result<Self, ServeError> {
-        let tls = Tls::new(&settings.tls)?;
         let node = Node::new(settings.clone(), ports, runtime.clone())?;
-        let failed = |source| ServeError::Listen { address: settings.http.listen, source };
-        let listener = TcpListener::bind(settings.http.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { settings, node, listener, tls, address, runtime })
+        let listening = Listening::bind("http.listen", settings.http.listen, &settings.tls, runtime).await?;
+        Ok(Self { settings, node, listening })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listening.address()
     }
 
     /// The node.
@@ -147,18 +135,8 @@ impl Server {
     /// Answers until `stop` completes, then takes no more connections and waits at most `http.drain` for
     /// those that are busy.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { settings, node, listener, tls, address, runtime } = self;
-        info!(event = "listening", address = %address, node = %settings.node.id);
-        node.start();
-        let router = node.router();
-        let drained = connections::serve(listener, tls, router, &settings.http, &*runtime, stop).await;
-        // The checks hold the runtime, so it would outlive the node.
-        runtime.shutdown();
-        if drained {
-            info!(event = "stopped");
-        } else {
-            warn!(event = "stopped", reason = "some requests did not end in time");
-        }
+        self.node.start();
+        self.listening.answer(self.node.router(), &self.settings, stop).await;
     }
 }
 

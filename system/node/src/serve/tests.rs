@@ -8,12 +8,13 @@ use dive_runtime::Runtime as _;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use super::listener::Tls;
 use super::logging::JsonLines;
 use super::*;
 use crate::adapters::{HttpClient, LogEvents, Opa, ResourcesFile, Trust};
