@@ -233,7 +233,7 @@ pub fn execute(
         return Err(store(failed));
     }
     let history = History::of(events);
-    let judgement = judge(&plan.scenario, &history, &invariants::all());
+    let judgement = judge(&plan.scenario, &history, invariants::of(&plan.scenario.topology));
     let record = Record { header, events: history.into_events(), cut: false };
     let written = reports::write_all(&folder, &record, &judgement).map_err(ExecuteError::Reports)?;
     // A run that broke off has its report like any other.

@@ -9,8 +9,8 @@ use scenarios::execute::Plan;
 use scenarios::worlds::virtual_world::{self, Parts};
 use scenarios::{binding, catalogue};
 
-/// Breakers, races, every dependency away and back, revocations told by publication, keys released.
-const IDS: [&str; 8] = [
+/// Breakers, races, every dependency away and back, revocations told by publication, keys released; operators at work.
+const IDS: [&str; 11] = [
     "circuit/opa-outage",
     "circuit/flap",
     "circuit/half-open-herd",
@@ -19,6 +19,9 @@ const IDS: [&str; 8] = [
     "recovery/all",
     "auth/revoked-while-redis-away",
     "journey/logout",
+    "lock/five-contenders",
+    "lock/holder-paused",
+    "deploy/soak-100",
 ];
 
 /// The timeline of a run as the lines of its record.

@@ -14,9 +14,11 @@
 //! | [`opening`] | an encrypted resource, from the question to the plaintext |
 //! | [`reading`] | from what a node and an engine tell to the timeline |
 //! | [`invariants`] | what must hold in every run |
+//! | [`deployment`] | all of this for operators at work: a topology of its own |
 
 pub mod asked;
 pub mod callers;
+pub mod deployment;
 pub mod invariants;
 pub mod kit;
 pub mod opening;

@@ -2,8 +2,10 @@
 
 use dive_node::Settings;
 use dive_node::settings::{SettingError, SettingsError};
-use harness_core::vocabulary::Vocabulary;
+use harness_core::vocabulary::{Vocabulary, words};
 
+use super::deployment::orders::{Order, Outcome};
+use super::deployment::topology as deployment;
 use super::invariants;
 use super::requests::{Class, Kind};
 use super::topology::Shape;
@@ -11,12 +13,19 @@ use super::topology::Shape;
 /// The vocabulary of DIVE.
 pub fn vocabulary() -> Vocabulary {
     Vocabulary {
-        topologies: Shape::ALL.into_iter().map(|shape| (shape.name().to_owned(), shape.topology())).collect(),
+        topologies: Shape::ALL
+            .into_iter()
+            .map(|shape| (shape.name().to_owned(), shape.topology()))
+            .chain([(deployment::DEPLOYMENT.to_owned(), deployment::topology())])
+            .collect(),
         requests: Kind::ALL
             .into_iter()
             .map(|kind| {
                 (kind.name().to_owned(), Class::ALL.iter().map(|class| class.name().to_owned()).collect())
             })
+            .chain(
+                Order::all().into_iter().map(|order| (order.name(), words(Outcome::ALL.map(Outcome::name)))),
+            )
             .collect(),
         invariants: invariants::all()
             .iter()

@@ -64,7 +64,7 @@ pub(super) fn compare(args: &args::Compare) -> Result<Exit, Report> {
 
 fn judged(run: &Path) -> Result<(Record, Judgement), Complaint> {
     let record = Record::read(&folders::record(run))?;
-    let judgement = judge_record(&record, &invariants::all());
+    let judgement = judge_record(&record, invariants::of(&record.header.scenario.topology));
     Ok((record, judgement))
 }
 

@@ -6,6 +6,7 @@
 //! (a killed process) has its control in `local.rs`.
 
 mod breaker;
+mod deployment;
 mod engine;
 mod laws;
 mod local;
@@ -23,6 +24,7 @@ use harness_core::recorder::Recorder;
 use harness_core::verdict::{Finding, Judgement, Verdict};
 use harness_core::world::WorldKind;
 use parking_lot::Mutex;
+use scenarios::binding::deployment::topology::DEPLOYMENT;
 use scenarios::binding::topology::HUB;
 use scenarios::execute::Plan;
 use scenarios::worlds::virtual_world::{self, ChangePorts, Parts};
@@ -50,7 +52,11 @@ fn plan(id: &str, settings: &[(&str, &str)]) -> Plan {
 fn judged(plan: &Plan, parts: Parts) -> Judgement {
     let recorder = Recorder::new(Vec::new());
     virtual_world::run(plan, &recorder, parts).expect("the run can be made");
-    judge(&plan.scenario, &History::of(recorder.into_events()), &binding::invariants::all())
+    judge(
+        &plan.scenario,
+        &History::of(recorder.into_events()),
+        binding::invariants::of(&plan.scenario.topology),
+    )
 }
 
 fn with_breaker(defect: Defect) -> Parts {
@@ -74,6 +80,10 @@ fn outcome(control: &Control) -> Judgement {
     match &control.without {
         Without::Setting(key, value) => judged(&plan(control.scenario, &[(key, value)]), Parts::default()),
         Without::Breaker(defect) => judged(&plan(control.scenario, &[]), with_breaker(*defect)),
+        Without::Deployment(defect) => {
+            let parts = Parts { deployment: deployment::parts(*defect), ..Parts::default() };
+            judged(&plan(control.scenario, &[]), parts)
+        }
         Without::Engine(defect) => {
             let defect = *defect;
             let change: ChangePorts = Arc::new(move |service, node, ports| {
@@ -147,7 +157,9 @@ fn without_a_defect_every_scenario_holds() {
     for entry in catalogue::all(&binding::vocabulary()).unwrap() {
         // Load shows nothing more about a breaker than its absence does.
         let load = entry.scenario.id.starts_with("load/");
-        if load || !entry.scenario.worlds.contains(&WorldKind::Virtual) {
+        // Nor has a deployment a breaker of this kind.
+        let deployment = entry.scenario.topology == DEPLOYMENT;
+        if load || deployment || !entry.scenario.worlds.contains(&WorldKind::Virtual) {
             continue;
         }
         let judgement = judged(&plan(&entry.scenario.id, &[]), with_breaker(Defect::None));

@@ -6,6 +6,8 @@ use dive_node::Dependency;
 use scenarios::binding::topology::{HUB, KAS};
 
 use super::breaker::Defect;
+use super::deployment::DeployDefect::{self, Impatient, Platform, Store};
+use super::deployment::{PlatformDefect, StoreDefect};
 use super::engine::EngineDefect;
 use super::ports::PortDefect;
 
@@ -18,6 +20,8 @@ pub(crate) enum Without {
     Breaker(Defect),
     /// A known defect stands around the policy engine's adapter.
     Engine(EngineDefect),
+    /// A known defect is in what operators deploy with.
+    Deployment(DeployDefect),
     /// A known defect stands around another adapter of this service.
     Port(&'static str, PortDefect),
 }
@@ -34,7 +38,7 @@ const fn control(scenario: &'static str, without: Without, seen_by: &'static str
     Control { scenario, without, seen_by }
 }
 
-use Without::{Breaker, Engine, Port, Setting};
+use Without::{Breaker, Deployment, Engine, Port, Setting};
 
 pub(crate) const CONTROLS: &[Control] = &[
     control("circuit/steady", Engine(EngineDefect::DenialIsFailure), "answer to forbidden"),
@@ -144,6 +148,131 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("load/keycloak-away", Engine(EngineDefect::Slow(SLOW)), "answered within"),
     control("load/redis-away", Engine(EngineDefect::Slow(SLOW)), "answered within"),
     control("load/redis-away", Port(HUB, PortDefect::AlwaysUp(Dependency::Redis)), "becomes down"),
+    // Deploying: D1, D2, D5 to D11.
+    control("deploy/clean", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
+    control("deploy/clean", Deployment(Platform(PlatformDefect::RunningIsHealthy)), "in-order"),
+    control("deploy/clean", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
+    control("deploy/idempotent", Deployment(Platform(PlatformDefect::OursIsAStrangers)), "answer to second"),
+    control("deploy/kill-in-each-phase", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
+    control("deploy/kill-in-each-phase", Deployment(Platform(PlatformDefect::MadeWhenFound)), "clean:"),
+    control("deploy/ctrl-c-in-each-phase", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
+    control("deploy/killed-then-rolled-back", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
+    control(
+        "deploy/rollback-to-each-phase",
+        Deployment(Store(StoreDefect::RetractsNothing)),
+        "becomes COMPLETE",
+    ),
+    control("deploy/rollback-twice", Deployment(Store(StoreDefect::RetractsNothing)), "answer to"),
+    control("deploy/rollback-twice", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
+    control(
+        "deploy/fail-in-each-phase",
+        Deployment(Platform(PlatformDefect::FailedIsUp)),
+        "answer to fails-deployment",
+    ),
+    control(
+        "deploy/fail-in-each-phase",
+        Deployment(Platform(PlatformDefect::FailuresAreFine)),
+        "answer to fails-seeding",
+    ),
+    control(
+        "deploy/concurrent-same",
+        Deployment(Store(StoreDefect::LockInAClientThatExits)),
+        "answer to second",
+    ),
+    control("deploy/concurrent-different", Deployment(Store(StoreDefect::OneLockForAll)), "answer to deu"),
+    control("deploy/ten-at-once", Deployment(Store(StoreDefect::OneLockForAll)), "answer to spokes"),
+    control(
+        "deploy/hub-and-two-spokes-at-once",
+        Deployment(Store(StoreDefect::SeesNoHolder)),
+        "answer to fra",
+    ),
+    control("deploy/hub-not-found", Deployment(Store(StoreDefect::UnknownIsComplete)), "answer to fra"),
+    control("deploy/keycloak-slow", Deployment(Platform(PlatformDefect::NotYetIsFailed)), "answer to deploy"),
+    control(
+        "deploy/slow-but-healthy",
+        Deployment(Platform(PlatformDefect::NotYetIsFailed)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/unhealthy-container",
+        Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/keycloak-killed",
+        Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/docker-daemon-restart",
+        Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/secret-store-blip",
+        Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/keycloak-drops-answers",
+        Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
+        "answer to deploy",
+    ),
+    control("deploy/mongodb-blip", Deployment(Platform(PlatformDefect::GivesUpAtOnce)), "answer to deploy"),
+    control(
+        "deploy/verification-late",
+        Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
+        "answer to deploy",
+    ),
+    control("deploy/keycloak-hangs", Deployment(Store(StoreDefect::NeverRenews)), "stays operator"),
+    control(
+        "deploy/keycloak-timeout",
+        Deployment(Platform(PlatformDefect::RunningIsHealthy)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/missing-secret",
+        Deployment(Platform(PlatformDefect::FailuresAreFine)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/port-conflict",
+        Deployment(Platform(PlatformDefect::FailuresAreFine)),
+        "answer to deploy",
+    ),
+    control("deploy/disk-full", Deployment(Platform(PlatformDefect::FailuresAreFine)), "answer to deploy"),
+    control(
+        "deploy/misconfigured-password",
+        Deployment(Platform(PlatformDefect::FailuresAreFine)),
+        "answer to deploy",
+    ),
+    control("deploy/postgres-outage-mid-deploy", Deployment(Store(StoreDefect::AwayIsYes)), "clean:"),
+    control(
+        "deploy/checkpoint-write-fails",
+        Deployment(Store(StoreDefect::CheckpointErrorsIgnored)),
+        "answer to deploy",
+    ),
+    control("lock/five-contenders", Deployment(Store(StoreDefect::LockInAClientThatExits)), "single-holder"),
+    control("lock/holder-killed", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
+    control("lock/holder-paused", Deployment(Store(StoreDefect::LockInAClientThatExits)), "single-holder"),
+    control("lock/partitioned-from-postgres", Deployment(Store(StoreDefect::AwayIsYes)), "single-holder"),
+    control("lock/taken-for-stale", Deployment(Store(StoreDefect::TakenForStale)), "answer to deploy"),
+    control(
+        "breaker/persists-over-restart",
+        Deployment(Store(StoreDefect::BreakersOfItsOwn)),
+        "becomes OPEN",
+    ),
+    control("retry/matrix", Deployment(Impatient), "becomes SEEDING"),
+    control("deploy/dynamic-timeout", Deployment(Store(StoreDefect::NoStartTimes)), "answer to deploy-4"),
+    control("deploy/parallel-gain", Deployment(Platform(PlatformDefect::RunningIsHealthy)), "bringing-up"),
+    control("nuke/one-of-three", Deployment(Platform(PlatformDefect::RemovesTheNeighbours)), "single-holder"),
+    control(
+        "recovery/each-error-code",
+        Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
+        "answer to deploy-1002",
+    ),
+    control("deploy/soak-100", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
+    control("scale/hub-and-32", Deployment(Store(StoreDefect::OneLockForAll)), "answer to spokes"),
 ];
 
 /// Longer than any load scenario grants.

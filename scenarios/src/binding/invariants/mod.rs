@@ -2,9 +2,13 @@
 
 mod audit_complete;
 mod breaker_path;
+mod clean;
 mod contained;
 mod fail_closed;
+mod in_order;
 mod revocation;
+mod single_holder;
+mod state_path;
 
 use harness_core::event::What;
 use harness_core::history::History;
@@ -13,14 +17,31 @@ use harness_core::time::Span;
 
 pub use audit_complete::AuditComplete;
 pub use breaker_path::BreakerPath;
+pub use clean::Clean;
 pub use contained::Contained;
 pub use fail_closed::FailClosed;
+pub use in_order::InOrder;
 pub use revocation::Revocation;
+pub use single_holder::SingleHolder;
+pub use state_path::StatePath;
 
-/// Every invariant, in the order reports show them. `recovered` and `clean` are not among them: the
+use super::deployment::topology::DEPLOYMENT;
+
+/// What nodes are held to, in the order reports show them. Recovery and clean-up are not among them: the
 /// harness judges those of every run by itself, on axes of their own.
-pub fn all() -> [&'static dyn Invariant; 5] {
-    [&FailClosed, &Revocation, &BreakerPath, &Contained, &AuditComplete]
+const OF_NODES: [&dyn Invariant; 5] = [&FailClosed, &Revocation, &BreakerPath, &Contained, &AuditComplete];
+
+/// What deployments are held to.
+const OF_DEPLOYMENTS: [&dyn Invariant; 4] = [&SingleHolder, &StatePath, &Clean, &InOrder];
+
+/// Every invariant.
+pub fn all() -> Vec<&'static dyn Invariant> {
+    [&OF_NODES[..], &OF_DEPLOYMENTS[..]].concat()
+}
+
+/// Those that hold in every run on a topology.
+pub fn of(topology: &str) -> &'static [&'static dyn Invariant] {
+    if topology == DEPLOYMENT { &OF_DEPLOYMENTS } else { &OF_NODES }
 }
 
 /// A fact of a witness, as the timeline keeps it.
@@ -41,6 +62,16 @@ fn facts<'a>(history: &'a History, subject: &'a str) -> impl Iterator<Item = Fac
     history.events().iter().filter_map(move |event| match &event.what {
         What::Fact { witness, about, detail } if about == subject => {
             Some(Fact { at: event.at, witness, detail })
+        }
+        _ => None,
+    })
+}
+
+/// All facts, in the order of telling.
+fn all_facts(history: &History) -> impl Iterator<Item = (&str, Fact<'_>)> {
+    history.events().iter().filter_map(|event| match &event.what {
+        What::Fact { witness, about, detail } => {
+            Some((about.as_str(), Fact { at: event.at, witness, detail }))
         }
         _ => None,
     })

@@ -28,6 +28,8 @@ pub(super) enum Item {
     Audit(&'static str, String),
     /// Calls were under way over an edge.
     InFlight(String, u64),
+    /// It goes to the timeline as it is; a signal, when it is a change.
+    Seen(What),
 }
 
 /// The queue. Clones are the same one.
@@ -64,6 +66,8 @@ impl Feed {
                     Item::Told(node, told) => told.record(node, at, recorder, &classification),
                     Item::Engine(decided) => decided.record(at, recorder),
                     Item::Audit(node, request) => record_audit(node, &request, at, recorder),
+                    Item::Seen(What::Signal { signal, value, .. }) => recorder.signal(at, &signal, &value),
+                    Item::Seen(what) => recorder.record(at, what),
                     Item::InFlight(measure, count) => {
                         recorder.record(at, What::Sample { measure, value: count as f64 });
                     }

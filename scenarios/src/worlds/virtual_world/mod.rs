@@ -8,7 +8,9 @@
 //! | `files` | what a node reads from files elsewhere |
 //! | `feed` | what happens inside, on its way to the timeline |
 //! | `dive` | how the topology is asked and watched |
+//! | `deployment` | another topology: operators at work, what they deploy onto |
 
+mod deployment;
 mod dive;
 mod engine;
 mod feed;
@@ -21,14 +23,20 @@ mod runtime;
 mod services;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dive_node::ports::{BreakerFactory, Ports};
 use harness_core::recorder::Recorder;
 use harness_core::runner;
 use harness_core::world::{World as _, WorldError};
-use harness_sim::{Links, Node, Sim, SimSettings, SimWorld};
+use harness_sim::{Latency, Links, Node, Sim, SimSettings, SimSystem, SimWorld};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 
+use crate::binding::deployment::topology::DEPLOYMENT;
 use crate::execute::{ExecuteError, Plan};
+use deployment::VirtualDeployment;
+pub use deployment::{Around, Connect, DeploymentParts, Storing};
 use dive::VirtualDive;
 
 /// Makes the breakers of one life of a node.
@@ -44,6 +52,8 @@ pub struct Parts {
     pub breakers: Option<Breakers>,
     /// In the place of adapters, or around them.
     pub ports: Option<ChangePorts>,
+    /// In the place of what operators deploy with.
+    pub deployment: DeploymentParts,
 }
 
 /// Runs a plan's scenario to its end. Nothing is left of it but what the recorder has.
@@ -63,12 +73,35 @@ pub(super) fn run_until(
 ) -> Result<(), ExecuteError> {
     let mut sim = Sim::new(SimSettings::seeded(plan.seed));
     let handle = sim.handle();
+    if plan.scenario.topology == DEPLOYMENT {
+        let links = Links::with_latency(&handle, drawn(plan.seed));
+        let system = VirtualDeployment::new(&handle, &links, parts.deployment);
+        return run_in(&mut sim, &SimWorld::new(&handle, &links, system), plan, recorder, interrupt);
+    }
     let links = Links::new(&handle);
-    let world = SimWorld::new(&handle, &links, VirtualDive::new(plan, &handle, &links, parts)?);
+    let system = VirtualDive::new(plan, &handle, &links, parts)?;
+    run_in(&mut sim, &SimWorld::new(&handle, &links, system), plan, recorder, interrupt)
+}
+
+/// How far apart an operator and the machine are, by the seed: so a step of the scenario meets the operator at
+/// another instant of its work in each.
+fn drawn(seed: u64) -> Latency {
+    let mut chance = StdRng::seed_from_u64(seed);
+    let mut way = || Duration::from_micros(chance.random_range(100..5_000));
+    Latency { up: way(), down: way() }
+}
+
+fn run_in<S: SimSystem>(
+    sim: &mut Sim,
+    world: &SimWorld<S>,
+    plan: &Plan,
+    recorder: &Recorder,
+    interrupt: impl Future<Output = String>,
+) -> Result<(), ExecuteError> {
     for fault in plan.scenario.faults.values() {
         world.supports(fault)?;
     }
-    sim.run(runner::run(&world, &plan.scenario, recorder, interrupt))
+    sim.run(runner::run(world, &plan.scenario, recorder, interrupt))
         .map_err(|error| WorldError::Failed(error.to_string()))?;
     Ok(())
 }

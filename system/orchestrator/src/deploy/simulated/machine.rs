@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dive_runtime::Monotonic;
 
-use super::{Call, CallKind, Faults};
+use super::{Call, CallKind, Faults, Happened, Watch};
 use crate::deploy::{Done, Failure, Found, Holding, Thing};
 use crate::ladder::Rung;
 use crate::{ErrorCode, Instance, NETWORK, ResourceKind, Service};
@@ -28,6 +28,9 @@ pub(super) struct Machine {
     pub(super) calls: Vec<Call>,
     pub(super) faults: Option<Faults>,
     pub(super) broken_rules: Vec<String>,
+    pub(super) watch: Option<Watch>,
+    /// Containers that ended by themselves, until they are started again.
+    dead: BTreeSet<(Instance, Service)>,
 }
 
 impl fmt::Debug for Machine {
@@ -49,6 +52,17 @@ fn usual(service: Service) -> Duration {
 }
 
 impl Machine {
+    fn tell(&self, happened: &Happened) {
+        if let Some(watch) = &self.watch {
+            watch(happened);
+        }
+    }
+
+    fn breaks_rule(&mut self, rule: String) {
+        self.tell(&Happened::RuleBroken(rule.clone()));
+        self.broken_rules.push(rule);
+    }
+
     /// Counts a call. Whoever decides what becomes of it may look at the machine.
     pub(super) fn called(
         &mut self,
@@ -84,14 +98,18 @@ impl Machine {
     pub(super) fn put(&mut self, instance: &Instance, thing: &Thing, whole: bool) {
         let network = Thing::new(ResourceKind::Network, NETWORK);
         if thing.kind == ResourceKind::Container && !self.things.contains_key(&network) {
-            self.broken_rules.push(format!("{thing} was made before its network"));
+            self.breaks_rule(format!("{thing} was made before its network"));
         }
-        if let Some(Standing::Ours { by, is_whole }) = self.things.get_mut(thing) {
-            by.insert(instance.clone());
+        let is_new = if let Some(Standing::Ours { by, is_whole }) = self.things.get_mut(thing) {
             *is_whole |= whole;
+            by.insert(instance.clone())
         } else {
             let ours = Standing::Ours { by: [instance.clone()].into(), is_whole: whole };
             self.things.insert(thing.clone(), ours);
+            true
+        };
+        if is_new {
+            self.tell(&Happened::Made { instance: instance.clone(), thing: thing.clone() });
         }
     }
 
@@ -102,7 +120,7 @@ impl Machine {
             *is_whole = false;
             return;
         }
-        by.remove(instance);
+        let was_its = by.remove(instance);
         if by.is_empty() {
             self.things.remove(thing);
             if let Some(before) = before {
@@ -110,6 +128,10 @@ impl Machine {
             }
         }
         self.running.retain(|(of, service), _| of != instance || service.container(of) != thing.name);
+        self.dead.retain(|(of, service)| of != instance || service.container(of) != thing.name);
+        if was_its {
+            self.tell(&Happened::Gone { instance: instance.clone(), thing: thing.clone() });
+        }
     }
 
     pub(super) fn stranger(&self, thing: &Thing) -> Option<String> {
@@ -139,10 +161,23 @@ impl Machine {
         }
         let ill = service.needs().iter().find(|needed| !self.is_healthy(now, instance, **needed));
         if let Some(ill) = ill {
-            self.broken_rules.push(format!("{service} was started though {ill} is not healthy"));
+            self.breaks_rule(format!("{service} of {instance} was started though {ill} is not healthy"));
         }
+        self.dead.remove(&(instance.clone(), service));
         self.running.entry((instance.clone(), service)).or_insert(now);
         Ok(())
+    }
+
+    /// Its container ends by itself.
+    pub(super) fn dies(&mut self, instance: &Instance, service: Service) {
+        if self.running.remove(&(instance.clone(), service)).is_some() {
+            self.dead.insert((instance.clone(), service));
+        }
+    }
+
+    pub(super) fn stop(&mut self, instance: &Instance, service: Service) {
+        self.running.remove(&(instance.clone(), service));
+        self.dead.remove(&(instance.clone(), service));
     }
 
     pub(super) fn is_healthy(&self, now: Monotonic, instance: &Instance, service: Service) -> bool {
@@ -151,10 +186,20 @@ impl Machine {
         started.is_some_and(|started| now.saturating_since(*started) >= takes)
     }
 
-    pub(super) fn rung(&self, now: Monotonic, instance: &Instance, service: Service, rung: Rung) -> Holding {
+    pub(super) fn rung(
+        &self,
+        now: Monotonic,
+        instance: &Instance,
+        service: Service,
+        rung: Rung,
+    ) -> Done<Holding> {
+        if self.dead.contains(&(instance.clone(), service)) {
+            let detail = format!("the container of {service} has ended");
+            return Err(Failure::new(ErrorCode::ContainerStart, detail));
+        }
         let runs = self.running.contains_key(&(instance.clone(), service));
         let holds = if rung == Rung::Exists { runs } else { self.is_healthy(now, instance, service) };
-        if holds { Holding::Yes } else { Holding::NotYet("it starts".to_owned()) }
+        Ok(if holds { Holding::Yes } else { Holding::NotYet("it starts".to_owned()) })
     }
 
     pub(super) fn check(&self, now: Monotonic, instance: &Instance, what: &str) -> Done {

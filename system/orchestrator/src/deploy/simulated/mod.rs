@@ -82,6 +82,30 @@ pub enum Fault {
 /// Decides what becomes of a call; `None` is nothing.
 pub type Faults = Arc<dyn Fn(&Call) -> Option<Fault> + Send + Sync>;
 
+/// What the machine saw happen, whoever did it and whether or not they got an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Happened {
+    /// Something came to be of an instance, whole or in part.
+    Made {
+        /// Of which.
+        instance: Instance,
+        /// What.
+        thing: Thing,
+    },
+    /// Nothing of it is left, or what was there before is back.
+    Gone {
+        /// Of which instance.
+        instance: Instance,
+        /// What.
+        thing: Thing,
+    },
+    /// One of [`SimulatedPlatform::broken_rules`].
+    RuleBroken(String),
+}
+
+/// Is told what happens on the machine, in order.
+pub type Watch = Arc<dyn Fn(&Happened) + Send + Sync>;
+
 /// The platform. Clones are the same one.
 #[derive(Clone)]
 pub struct SimulatedPlatform {
@@ -111,6 +135,11 @@ impl SimulatedPlatform {
         self.machine.lock().faults = None;
     }
 
+    /// From now on `watch` is told what happens here. It must not call back.
+    pub fn watch(&self, watch: impl Fn(&Happened) + Send + Sync + 'static) {
+        self.machine.lock().watch = Some(Arc::new(watch));
+    }
+
     /// From now on a service takes this long from its start until it is healthy.
     pub fn takes(&self, service: Service, time: Duration) {
         self.machine.lock().takes.insert(service, time);
@@ -127,9 +156,9 @@ impl SimulatedPlatform {
         self.machine.lock().put(instance, thing, true);
     }
 
-    /// The container of a service ends by itself.
+    /// The container of a service ends by itself, if it runs. Until it is started again, its ladder says so.
     pub fn dies(&self, instance: &Instance, service: Service) {
-        self.machine.lock().running.remove(&(instance.clone(), service));
+        self.machine.lock().dies(instance, service);
     }
 
     /// All calls so far.
@@ -253,7 +282,7 @@ impl Platform for SimulatedPlatform {
 
     async fn stop(&self, site: &Site, service: Service) -> Done {
         self.call(site, CallKind::Stop, service, |machine, _| {
-            machine.running.remove(&(site.instance.clone(), service));
+            machine.stop(&site.instance, service);
             Ok(())
         })
         .await
@@ -262,7 +291,7 @@ impl Platform for SimulatedPlatform {
     async fn rung(&self, site: &Site, service: Service, rung: Rung) -> Done<Holding> {
         let runtime = Arc::clone(&self.runtime);
         self.call(site, CallKind::Rung, service, |machine, _| {
-            Ok(machine.rung(runtime.now(), &site.instance, service, rung))
+            machine.rung(runtime.now(), &site.instance, service, rung)
         })
         .await
     }
@@ -276,7 +305,7 @@ impl Platform for SimulatedPlatform {
         let now = self.runtime.now();
         self.call(site, CallKind::Remedy, subject, |machine, _| match (remedy, subject) {
             (Remedy::RestartContainer, Subject::Service(service)) => {
-                machine.running.remove(&(site.instance.clone(), *service));
+                machine.stop(&site.instance, *service);
                 machine.start(now, &site.instance, *service)
             }
             (Remedy::RemoveStaleContainer, Subject::Thing(thing))

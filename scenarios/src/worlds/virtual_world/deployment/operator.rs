@@ -1,0 +1,232 @@
+//! A host from which somebody deploys: every order is a process, with a connection to the store of its own.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dive_orchestrator::deploy::{Engine, Event, Interrupted, Order as Starting, Platform, Report};
+use dive_orchestrator::pipeline::Ask;
+use dive_orchestrator::{Holder, Instance, Phase};
+use dive_runtime::Runtime;
+use futures_util::future::{Either, select};
+use harness_core::event::{Answer, What};
+use harness_sim::Node;
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use tokio_util::sync::CancellationToken;
+
+use super::ground::LinkedPlatform;
+use super::store::Session;
+use super::{Connect, Site};
+use crate::binding::deployment::deeds;
+use crate::binding::deployment::orders::{Command, Order, Outcome};
+use crate::binding::deployment::topology::{NONE, bringing_up, phase_signal, watched};
+use crate::worlds::virtual_world::runtime::SimRuntime;
+
+/// How often it is looked whether the processes of a host have ended.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Runs of an ordeal.
+const ORDEAL: u32 = 100;
+
+/// An ordeal's commands are killed before this is over; a deployment takes about as long when nothing disturbs it.
+const KILLED_WITHIN: Duration = Duration::from_secs(40);
+
+/// One life of a host.
+#[derive(Clone)]
+pub(super) struct Operator(Arc<Host>);
+
+struct Host {
+    name: &'static str,
+    node: Node,
+    site: Arc<Site>,
+    stop: CancellationToken,
+    at_work: AtomicUsize,
+    started: AtomicUsize,
+    chance: Arc<Mutex<StdRng>>,
+}
+
+impl Operator {
+    pub(super) fn new(name: &'static str, node: &Node, site: &Arc<Site>) -> Self {
+        // A life after a restart draws on, and has process numbers of its own.
+        let life = node.now().since_start().as_millis();
+        let seed = node.sim().seed() ^ (u64::try_from(life).unwrap_or(u64::MAX) << 8) ^ name.len() as u64;
+        Self(Arc::new(Host {
+            name,
+            node: node.clone(),
+            site: site.clone(),
+            stop: CancellationToken::new(),
+            at_work: AtomicUsize::new(0),
+            started: AtomicUsize::new(usize::try_from(life / 1_000).unwrap_or(0)),
+            chance: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
+        }))
+    }
+
+    /// As Ctrl-C: everybody comes to the end of what they are writing.
+    pub(super) async fn stop(&self) {
+        self.0.stop.cancel();
+        while self.0.at_work.load(Ordering::Relaxed) > 0 {
+            self.0.node.sim().sleep(LOOK).await;
+        }
+    }
+
+    /// Does as told and says what came of it.
+    pub(super) async fn carry_out(&self, order: Order, number: u64) -> Answer {
+        let instance = order.instance(number);
+        if order.command == Command::Ordeal {
+            return self.ordeal(&instance).await;
+        }
+        Outcome::answer(&self.process(order.command, &instance).await)
+    }
+
+    /// A process from its start to its end. Dropping the future is killing it.
+    async fn process(&self, command: Command, instance: &Instance) -> Result<Report, Interrupted> {
+        let process = Process::started(&self.0, instance);
+        let (engine, stop) = (process.engine(), &self.0.stop);
+        let ended = match command {
+            Command::Deploy => Box::pin(engine.deploy(instance, &Ask::Deploy.into(), stop)).await,
+            Command::DeploySerially => {
+                let engine = Engine { order: Starting::Serial, ..engine };
+                Box::pin(engine.deploy(instance, &Ask::Deploy.into(), stop)).await
+            }
+            Command::Resume => Box::pin(engine.deploy(instance, &Ask::Resume.into(), stop)).await,
+            Command::Rollback(to) => Box::pin(engine.rollback(instance, to, stop)).await,
+            Command::Down => Box::pin(engine.down(instance, stop)).await,
+            Command::Nuke | Command::Ordeal => Box::pin(engine.remove(instance, true, stop)).await,
+        };
+        if let Ok(report) = &ended
+            && Outcome::leaves_nothing(report.ending)
+        {
+            self.0.site.tell(deeds::nothing_left(instance, &process.by));
+        }
+        ended
+    }
+
+    async fn ordeal(&self, instance: &Instance) -> Answer {
+        let mut killed = 0;
+        for _ in 0..ORDEAL {
+            let (command, life) = self.drawn();
+            let process = Box::pin(self.process(command, instance));
+            match select(process, pin!(self.0.node.sim().sleep(life))).await {
+                Either::Left(_) => {}
+                Either::Right(_) => killed += 1,
+            }
+        }
+        let end = match self.process(Command::Resume, instance).await {
+            // It stands already: then it must stand a verification.
+            Err(Interrupted::Plan(_) | Interrupted::State { .. }) => {
+                self.process(Command::Deploy, instance).await
+            }
+            end => end,
+        };
+        Outcome::answer(&end).with("killed", killed.to_string())
+    }
+
+    fn drawn(&self) -> (Command, Duration) {
+        let mut chance = self.0.chance.lock();
+        let command = match chance.random_range(0..10) {
+            0..3 => Command::Deploy,
+            3..6 => Command::Resume,
+            6 => Command::Rollback(Some(Phase::ALL[chance.random_range(0..Phase::ALL.len())])),
+            7 => Command::Rollback(None),
+            8 => Command::Nuke,
+            _ => Command::Down,
+        };
+        (command, KILLED_WITHIN.mul_f64(chance.random()))
+    }
+}
+
+/// A process of `dive`. Its end, however it comes, is seen.
+struct Process {
+    host: Arc<Host>,
+    instance: Instance,
+    /// Its name on the timeline: its host's, and its number.
+    by: String,
+    pid: u32,
+}
+
+impl Process {
+    fn started(host: &Arc<Host>, instance: &Instance) -> Self {
+        host.at_work.fetch_add(1, Ordering::Relaxed);
+        let pid = 1 + host.started.fetch_add(1, Ordering::Relaxed);
+        let pid = u32::try_from(pid).unwrap_or(u32::MAX);
+        let by = format!("{}#{pid}", host.name);
+        Self { host: host.clone(), instance: instance.clone(), by, pid }
+    }
+
+    fn engine(&self) -> Engine {
+        let site = &self.host.site;
+        let runtime: Arc<dyn Runtime> = Arc::new(SimRuntime(self.host.node.clone()));
+        let platform: Arc<dyn Platform> = Arc::new(LinkedPlatform::new(self.host.name, &self.by, site));
+        let connect: Connect = {
+            let (site, host, by, node) =
+                (site.clone(), self.host.name, self.by.clone(), self.host.node.clone());
+            Arc::new(move || Arc::new(Session::new(host, &by, &node, &site)))
+        };
+        let parts = &site.parts;
+        let chance = self.host.chance.clone();
+        let seen = Seen {
+            site: site.clone(),
+            host: self.host.name,
+            by: self.by.clone(),
+            instance: self.instance.clone(),
+        };
+        Engine {
+            store: parts.store.as_ref().map_or_else(|| connect(), |store| store(&connect)),
+            platform: match &parts.platform {
+                Some(around) => around(platform),
+                None => platform,
+            },
+            runtime: match &parts.runtime {
+                Some(around) => around(runtime),
+                None => runtime,
+            },
+            chance: Arc::new(move || chance.lock().random()),
+            observer: Arc::new(move |event: &Event| seen.observe(event)),
+            holder: Holder { host: self.host.name.to_owned(), pid: self.pid },
+            order: Starting::Parallel,
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.host.at_work.fetch_sub(1, Ordering::Relaxed);
+        // Who lost the lock says nothing of who has it.
+        if self.host.site.is_latest(&self.instance, &self.by) && watched().contains(&self.instance) {
+            self.host.site.tell(deeds::signal(phase_signal(&self.instance), NONE));
+        }
+    }
+}
+
+/// What a process tells of itself, on its way to the timeline.
+struct Seen {
+    site: Arc<Site>,
+    host: &'static str,
+    by: String,
+    instance: Instance,
+}
+
+impl Seen {
+    fn observe(&self, event: &Event) {
+        // What a service waits for says little, again and again.
+        if !matches!(event, Event::Made(_) | Event::Unmade(_) | Event::Waits { .. }) {
+            let line = format!("{}: {event}", self.instance);
+            self.site.tell(What::Log { service: self.host.to_owned(), line });
+        }
+        let is_watched = watched().contains(&self.instance);
+        match event {
+            Event::Locked(_) => self.site.locked(&self.instance, &self.by),
+            Event::PhaseBegan { phase, .. } if is_watched => {
+                self.site.tell(deeds::signal(phase_signal(&self.instance), phase.as_str()));
+            }
+            Event::PhaseEnded { phase: Phase::Deployment, took, failure: None } if is_watched => {
+                let (measure, value) = (bringing_up(&self.instance), took.as_secs_f64());
+                self.site.tell(What::Sample { measure, value });
+            }
+            _ => {}
+        }
+    }
+}
