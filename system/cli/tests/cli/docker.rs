@@ -3,9 +3,11 @@
 //! | file | what |
 //! |---|---|
 //! | `deployments` | whole ones, for the night |
+//! | `exec` | an operator's command in a container |
 //! | `ground`, `running`, `relay` | what they stand on: this machine's engine, the command at work, a way to the engine that can be cut |
 
 mod deployments;
+mod exec;
 mod ground;
 mod relay;
 mod running;
