@@ -5,6 +5,7 @@ pub mod local;
 pub mod virtual_world;
 
 mod certificates;
+mod real;
 mod seed;
 mod settings;
 mod watch;

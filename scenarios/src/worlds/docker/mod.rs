@@ -3,24 +3,19 @@
 
 mod containers;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use coalition::HUB_TENANT;
-use dive_node::Settings;
 use futures_util::future::{Either, join, select};
 use harness_core::event::{Answer, What};
 use harness_core::fault::ServiceName;
-use harness_core::journal::Journal;
 use harness_core::recorder::Recorder;
-use harness_core::runner;
 use harness_core::time::Span;
-use harness_core::world::{World as _, WorldError};
+use harness_core::world::WorldError;
 use harness_docker::world::{ContainerPlan, DockerConfig, DockerSystem, DockerWorld, Site};
 use harness_docker::{Engine, EngineError, Reaper, Source, files};
 use harness_local::LogLine;
@@ -29,16 +24,11 @@ use harness_local::clock::Clock;
 pub use self::containers::recipes;
 
 use self::containers::{AUDIT, Containers};
-use super::certificates::{Certificates, scheme};
-use super::watch::{self, AuditTail, Client, HealthWatch, LogClock};
-use super::{seed, settings, tell_where};
-use crate::binding::asked::Party;
-use crate::binding::kit::Kit;
-use crate::binding::requests::{Class, Kind};
-use crate::binding::session::Session;
-use crate::binding::topology::{HUB, KAS, KEYCLOAK, MONGODB, Shape};
+use super::real::{self, Dive, base};
+use super::tell_where;
+use super::watch::{AuditTail, HealthWatch};
+use crate::binding::topology::{HUB, KEYCLOAK, MONGODB, Shape};
 use crate::execute::{ExecuteError, Plan};
-use crate::folders::JOURNAL;
 
 /// How often, in real time, the health document is read.
 const LOOK: Duration = Duration::from_millis(200);
@@ -64,15 +54,10 @@ pub(super) fn run(
     recorder: &Recorder,
     interrupt: impl Future<Output = String>,
 ) -> Result<(), ExecuteError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| WorldError::Failed(format!("no tokio runtime: {error}")))?;
-    runtime.block_on(async {
+    real::on_this_thread(async {
         let engine = Engine::connect().await.map_err(ground)?;
         let reaper = Reaper::arm(&plan.program, &["serve", "docker-reaper"])
             .map_err(|error| WorldError::Failed(error.to_string()))?;
-        let path = folder.join(JOURNAL);
-        let store = |why| ExecuteError::Store { path: path.clone(), why };
-        let journal = Rc::new(RefCell::new(Journal::open(&path).map_err(store)?));
         let config = DockerConfig {
             speed: plan.speed,
             seed: plan.seed,
@@ -82,11 +67,7 @@ pub(super) fn run(
             toxiproxy: containers::toxiproxy()?,
             interceptor: Some(containers::interceptor()?),
         };
-        let world =
-            DockerWorld::new(DockerDive::new(plan, folder, engine.clone())?, config, journal.clone())?;
-        for fault in plan.scenario.faults.values() {
-            world.supports(fault)?;
-        }
+        let system = DockerDive { dive: Dive::new(plan, folder)?, engine: engine.clone() };
         let lost = OnceCell::new();
         let interrupt = async {
             match select(pin!(interrupt), pin!(engine.lost())).await {
@@ -94,11 +75,8 @@ pub(super) fn run(
                 Either::Right((error, _)) => lost.get_or_init(|| went_away(error)).to_string(),
             }
         };
-        runner::run(&world, &plan.scenario, recorder, interrupt).await;
-        drop(world);
-        if let Ok(journal) = Rc::try_unwrap(journal) {
-            journal.into_inner().close().map_err(store)?;
-        }
+        let world = |journal| DockerWorld::new(system, config, journal);
+        real::run(plan, folder, recorder, interrupt, world).await?;
         lost.into_inner().map_or(Ok(()), |error| Err(error.into()))
     })
 }
@@ -113,115 +91,58 @@ fn went_away(error: EngineError) -> WorldError {
     WorldError::Ground { problem, next_step }
 }
 
-/// The base URL at which this machine reaches a service of the product or its identity provider.
-fn base(site: &Site, service: &str) -> Result<String, WorldError> {
-    Ok(format!("{}://{}", scheme(service), site.address(service)?))
-}
-
 /// A topology of which every service is a container.
 struct DockerDive {
-    shape: Shape,
+    dive: Dive,
     engine: Engine,
-    settings: Settings,
-    kit: Arc<Kit>,
-    certificates: Certificates,
-    /// Where the authority's certificate is kept.
-    authority: PathBuf,
-    session: Session,
-    client: Client,
-    log_clock: OnceCell<LogClock>,
 }
 
 impl DockerDive {
-    fn new(plan: &Plan, folder: &Path, engine: Engine) -> Result<Self, ExecuteError> {
-        let shape = super::shape_of(plan)?;
-        let kit = Kit::now(shape)?;
-        let certificates = Certificates::new()?;
-        Ok(Self {
-            shape,
-            engine,
-            settings: settings::of(plan)?,
-            session: Session::new(kit.clone()),
-            kit,
-            client: Client::new(&certificates.trust()?),
-            authority: certificates.keep(folder)?,
-            certificates,
-            log_clock: OnceCell::new(),
-        })
-    }
-
     /// Logs everybody in whom the identity provider knows: it signs with keys of its own, and the
     /// coalition's tokens are not from there.
     async fn log_in(&self, keycloak: &str) -> Result<(), String> {
-        let users = self.kit.coalition().users().iter().filter(|user| user.tenant == HUB_TENANT);
-        for user in users {
-            self.client.log_in(keycloak, &self.session, user.id).await?;
+        let Dive { kit, client, session, .. } = &self.dive;
+        for user in kit.coalition().users().iter().filter(|user| user.tenant == HUB_TENANT) {
+            client.log_in(keycloak, session, user.id).await?;
         }
         Ok(())
-    }
-
-    async fn open(&self, site: &Site, number: u64) -> Answer {
-        match (base(site, HUB), base(site, KAS)) {
-            (Ok(hub), Ok(kas)) => self.client.open(&hub, &kas, &self.session, number).await,
-            (Err(error), _) | (_, Err(error)) => {
-                Answer::new(Class::Error.name()).with("error", error.to_string())
-            }
-        }
     }
 }
 
 impl DockerSystem for DockerDive {
     fn plan(&self, site: &Site) -> Result<Vec<ContainerPlan>, WorldError> {
-        let clock = site.clock();
-        self.log_clock.get_or_init(|| LogClock::pair(clock.now(), clock.speed()));
-        let (settings, kit, certificates) = (&self.settings, &self.kit, &self.certificates);
-        Containers { settings, kit, certificates, site }.of(self.shape)
+        self.dive.pair_log_clock(site.clock());
+        let Dive { settings, kit, certificates, shape, .. } = &self.dive;
+        Containers { settings, kit, certificates, site }.of(*shape)
     }
 
     /// Fills the store and logs everybody in, past every edge.
     async fn prepare(&self, site: &Site) -> Result<(), WorldError> {
-        if self.shape == Shape::HubAndOpa {
+        if self.dive.shape == Shape::HubAndOpa {
             return Ok(());
         }
-        // Nodes read its keys over edges of their own. One of them is named: the hub's faults are the ones that
-        // scenarios are about.
-        let identity_provider = format!("{}://{}", scheme(KEYCLOAK), site.via(HUB, KEYCLOAK)?);
-        let store = site.address(MONGODB)?;
-        seed::seed(store, &self.settings.mongodb.database, &self.kit, &identity_provider)
+        self.dive
+            .fill(site.address(MONGODB)?, site.via(HUB, KEYCLOAK)?)
             .await
             .map_err(|why| WorldError::Failed(format!("the store can't be filled: {why}")))?;
-        self.log_in(&base(site, KEYCLOAK)?)
+        self.log_in(&base(KEYCLOAK, site.address(KEYCLOAK))?)
             .await
             .map_err(|why| WorldError::Failed(format!("not everybody could log in: {why}")))
     }
 
     async fn send(&self, site: &Site, request: &str, number: u64) -> Answer {
-        let Some(kind) = Kind::named(request) else {
-            return Answer::new(Class::Error.name()).with("error", format!("no request is called {request}"));
-        };
-        if kind == Kind::Open {
-            return self.open(site, number).await;
-        }
-        let asked = self.session.ask(kind, number);
-        let to = match asked.to {
-            Party::Hub => base(site, HUB),
-            Party::Kas => base(site, KAS),
-            Party::Keycloak => base(site, KEYCLOAK),
-            Party::KeycloakManagement => {
-                Err(WorldError::Failed(format!("{request}: the real identity provider takes no such order")))
-            }
-        };
-        match to {
-            Ok(to) => self.client.send(&to, &self.session, &asked, site.clock().real(asked.patience)).await,
-            Err(error) => asked.failed(error.to_string()),
-        }
+        let address = |service: &str| site.address(service);
+        let management =
+            || Err(WorldError::Failed(format!("{request}: the real identity provider takes no such order")));
+        self.dive.send(request, number, site.clock(), address, management).await
     }
 
     async fn observe(&self, site: &Site, recorder: &Recorder) {
-        let Ok(base) = base(site, HUB) else { return };
+        let Ok(base) = base(HUB, site.address(HUB)) else { return };
         let clock = *site.clock();
-        let (shape, client) = (self.shape, &self.client);
-        tell_where(shape, &self.authority, recorder, clock.now(), |service| site.address(service));
+        let Dive { client, authority, shape, .. } = &self.dive;
+        let shape = *shape;
+        tell_where(shape, authority, recorder, clock.now(), |service| site.address(service));
         let health = HealthWatch { node: HUB, shape, base, every: LOOK, patience: PATIENCE, clock, client };
         let container = site.host(HUB);
         let audit = AuditTail { node: HUB, every: FETCH, clock };
@@ -237,7 +158,7 @@ impl DockerSystem for DockerDive {
     }
 
     fn on_log(&self, _site: &Site, recorder: &Recorder, line: LogLine) {
-        watch::lines::record(line, self.log_clock.get(), &self.kit, recorder);
+        self.dive.on_log(recorder, line);
     }
 
     fn on_late_log(&self, _site: &Site, recorder: &Recorder, service: &ServiceName, within: Span) {

@@ -7,7 +7,7 @@ use harness_core::world::WorldError;
 use harness_local::{Canary, Ready, ServiceSpec, Site};
 
 use super::super::certificates::{CA, CHAIN, Certificates, KEY};
-use super::settings;
+use super::super::settings;
 use crate::binding::kit::{IDENTITY_PROVIDER, Kit, SEED};
 use crate::binding::topology::{BLACKLIST, HUB, KAS, KEYCLOAK, MONGODB, OPA, REDIS, Shape};
 use crate::binding::wire;
