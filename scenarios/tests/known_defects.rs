@@ -8,6 +8,11 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The tables of controls.
+fn controls() -> String {
+    ["controls", "process_controls"].map(|of| read(&format!("scenarios/tests/{of}/table.rs"))).concat()
+}
+
 /// One place where a defect is said to be seen.
 struct Place<'a> {
     kind: &'a str,
@@ -42,7 +47,7 @@ fn missing(place: &Place<'_>, controls: &str) -> Option<String> {
 
 #[test]
 fn every_defect_is_seen_where_the_list_says() {
-    let (list, controls) = (read("docs/known-defects.md"), read("scenarios/tests/controls/table.rs"));
+    let (list, controls) = (read("docs/known-defects.md"), controls());
     let rows = list.lines().filter_map(|line| line.strip_prefix("| ")).filter(|row| row.contains('`'));
     let (mut listed, mut wrong) = (BTreeSet::new(), Vec::new());
     for row in rows {
@@ -65,11 +70,12 @@ fn every_defect_is_seen_where_the_list_says() {
 
 #[test]
 fn a_place_that_does_not_exist_is_found_out() {
-    let controls = read("scenarios/tests/controls/table.rs");
+    let controls = controls();
     for (cell, wrong) in [
         ("control `circuit/idle` `OnlyTraffic`", 0),
         ("control `circuit/idle` `NoProbeLimit`", 1),
         ("control `circuit/nowhere` `OnlyTraffic`", 1),
+        ("control `circuit/tls-untrusted` `CertificatesUnseen`", 0),
         ("test `scenarios/tests/docs.rs` `every_scenario_has_its_page`", 0),
         ("test `scenarios/tests/docs.rs` `every_scenario`", 1),
         ("hope `circuit/idle` `OnlyTraffic`, control `circuit/idle` `OnlyTraffic`", 1),
