@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::docker;
-use super::ground::{Ground, image, remove};
+use super::ground::{Ground, containers, image, remove};
 use super::relay::Relay;
 
 /// What a hub and a spoke are made of.
@@ -48,10 +48,10 @@ fn a_hub_and_two_spokes_at_once_one_killed_and_one_taken_back() {
     let all = [("hub", "COMPLETE"), ("spoke-fra", "COMPLETE"), ("spoke-gbr", "COMPLETE")];
     assert_eq!(ground.standings(), pairs(&all));
     ground.done("status");
-    assert_eq!(["hub", "spoke-fra", "spoke-gbr"].map(|of| ground.containers(of)), [HUB, SPOKE, SPOKE]);
+    assert_eq!(["hub", "spoke-fra", "spoke-gbr"].map(containers), [HUB, SPOKE, SPOKE]);
 
     ground.done("orch-db rollback gbr");
-    assert_eq!(["hub", "spoke-fra", "spoke-gbr"].map(|of| ground.containers(of)), [HUB, SPOKE, 0]);
+    assert_eq!(["hub", "spoke-fra", "spoke-gbr"].map(containers), [HUB, SPOKE, 0]);
     ground.done("hub verify");
     ground.done("spoke verify --instance FRA");
 
@@ -128,7 +128,7 @@ fn on_postgresql_an_engine_that_goes_away_is_told_and_the_run_resumed() {
     relay.mend();
     assert_eq!(ground.standings(), pairs(&[("hub", "FAILED")]));
     ground.done("hub deploy --resume --resources 100");
-    assert_eq!((ground.standings(), ground.containers("hub")), (pairs(&[("hub", "COMPLETE")]), HUB));
+    assert_eq!((ground.standings(), containers("hub")), (pairs(&[("hub", "COMPLETE")]), HUB));
 
     ground.done("nuke all --confirm");
     assert_eq!(ground.left(), "");

@@ -107,12 +107,6 @@ impl Ground {
         instances.map(|of| (text(&of["instance"]), text(&of["state"]))).collect()
     }
 
-    /// The running containers of an instance.
-    pub(super) fn containers(&self, instance: &str) -> usize {
-        let label = format!("label={INSTANCE}={instance}");
-        docker(&["ps", "--quiet", "--filter", &label]).lines().count()
-    }
-
     /// Containers, volumes and networks that are there, and secrets in the home folder.
     pub(super) fn left(&self) -> String {
         let secrets = fs::read_dir(self.bench.home().join("instances")).into_iter().flatten().count();
@@ -128,6 +122,12 @@ impl Drop for Ground {
     fn drop(&mut self) {
         remove(&self.label);
     }
+}
+
+/// How many containers of an instance run.
+pub(super) fn containers(instance: &str) -> usize {
+    let label = format!("label={INSTANCE}={instance}");
+    docker(&["ps", "--quiet", "--filter", &label]).lines().count()
 }
 
 /// Names of the containers, volumes and networks with a label.
