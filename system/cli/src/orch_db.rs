@@ -147,7 +147,8 @@ async fn check(place: &Place, json: bool) -> Result<Exit, Complaint> {
                 out!("agrees   {instance}")?;
             }
             for difference in differences {
-                out!("differs  {instance}: {difference}")?;
+                let word = if difference.is_seen() { "differs" } else { "unknown" };
+                out!("{word}  {instance}: {difference}")?;
             }
         }
     }

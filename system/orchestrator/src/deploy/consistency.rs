@@ -84,6 +84,11 @@ pub enum Difference {
 }
 
 impl Difference {
+    /// Whether it was seen to differ. What was not compared is only not known to agree.
+    pub const fn is_seen(&self) -> bool {
+        !matches!(self, Self::AtWork(_) | Self::Unseen(_))
+    }
+
     /// Its name, for programs.
     pub const fn kind(&self) -> &'static str {
         match self {
