@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `args` | the command line |
 //! | `place` | the home folder and the orchestration database |
-//! | `deployment` | the verbs that change a deployment; `interrupt` stops them, `progress` shows them |
+//! | `deployment` | the verbs that change a deployment; `interrupt` stops them, `progress` shows them, `ended` tells how they ended |
 //! | `status`, `trial`, `orch_db`, `info`, `validate` | the verbs that look; `graph` draws |
 //! | `exec` | the verb that lets an operator in |
 //! | `containers` | the containers of this machine, as the orchestrator's engine uses them |
@@ -24,6 +24,7 @@ mod args;
 mod complaint;
 mod containers;
 mod deployment;
+mod ended;
 mod exec;
 mod exit;
 mod graph;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{SecretId, SecretName, SecretStore, VERSION, store};
 use crate::args::{Secrets, instance};
 use crate::complaint::Complaint;
-use crate::deployment;
+use crate::ended::not_deployed;
 use crate::exit::Exit;
 use crate::material::Material;
 use crate::out::{self, out, table};
@@ -115,7 +115,7 @@ async fn list(
     if let Some(only) = only {
         instances.retain(|instance| *instance == only);
         if instances.is_empty() {
-            return Err(deployment::not_deployed(&only));
+            return Err(not_deployed(&only));
         }
     }
     let mut standings = Vec::new();
@@ -145,9 +145,9 @@ async fn list(
 
 /// Copies that are here stay as they are: what runs was made with them.
 async fn load(place: &Place, secrets: &dyn SecretStore, instance: &Instance) -> Result<Exit, Complaint> {
-    let Some(store) = place.store_if_any()? else { return Err(deployment::not_deployed(instance)) };
+    let Some(store) = place.store_if_any()? else { return Err(not_deployed(instance)) };
     if !deployed(&store).await?.contains(instance) {
-        return Err(deployment::not_deployed(instance));
+        return Err(not_deployed(instance));
     }
     let lease = store.acquire(instance, &myself()).await?;
     let loaded = fetch(place, secrets, instance).await;
