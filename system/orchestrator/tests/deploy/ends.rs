@@ -293,3 +293,19 @@ fn a_corrupt_checkpoint_is_not_used_and_stands_in_nobodys_way_who_starts_over() 
         }
     }
 }
+
+#[test]
+fn what_operators_do_by_hand_is_written_down_and_what_is_refused_is_not() {
+    let world = World::in_memory();
+    world.ends(&Instance::Hub, Command::Deploy, Ending::Complete);
+    assert!(world.does(&spoke("fra"), Command::Down).is_err());
+    assert!(world.does(&spoke("fra"), Command::Rollback(None)).is_err());
+    let to = Some(Phase::Deployment);
+    world.ends(&Instance::Hub, Command::Down, Ending::Stopped);
+    world.ends(&Instance::Hub, Command::Resume, Ending::Complete);
+    world.ends(&Instance::Hub, Command::Rollback(to), Ending::RolledBack { to });
+    world.ends(&Instance::Hub, Command::Remove, Ending::Removed);
+    let trail = world.stored(async |store| store.audit_trail().await.unwrap());
+    let acts: Vec<_> = trail.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(acts, ["down hub", "rollback hub to DEPLOYMENT", "nuke hub"]);
+}
