@@ -2,9 +2,9 @@
 //! who asks, and the policy engine where it is a process of its own.
 //!
 //! First the node as a function on two threads, each asking as fast as it is answered: what two cores give. Then
-//! the node as a server, asked at rising rates over sixteen connections until the slowest of a hundred answers
-//! takes ten milliseconds. No question is asked twice, so every answer is a decision of the policy engine and an
-//! entry in the audit file.
+//! the node as a server, asked at fixed rates over sixteen connections: the highest rate at which the slowest of a
+//! hundred answers takes less than ten milliseconds. No question is asked twice, so every answer is a decision of
+//! the policy engine and an entry in the audit file.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const GOAL: f64 = 15_000.0;
 const BOUND: Duration = Duration::from_millis(10);
 /// How long a rate is held.
 const EACH: Duration = Duration::from_secs(1);
-/// The lowest rate tried, requests a second.
+/// The rate tried first, requests a second.
 const FIRST: f64 = 1_000.0;
 
 fn main() {
@@ -119,7 +119,7 @@ fn served(
 fn over_http(kit: &Arc<Kit>, engine: &str, goal: Goal, node: SocketAddr) {
     let asking = Asking::new(kit);
     let Some(best) = highest(node, &|| asking.next_bytes(Kind::Read), 200, BOUND, EACH, FIRST) else {
-        println!("  {engine}: less than {FIRST} a second");
+        println!("  {engine}: no rate is borne, down to a hundred a second");
         return;
     };
     let [p50, p99] = [best.p50, best.p99].map(race::micros);

@@ -1,8 +1,10 @@
 //! How many requests a second a server bears.
 //!
 //! Requests are due at fixed instants, whatever became of those before, and a request's time counts from when
-//! it was due: a server that falls behind cannot hide it by being asked less. Rates rise until the slowest of a
-//! hundred takes longer than it may.
+//! it was due: a server that falls behind cannot hide it by being asked less. A rate is borne when the slowest of
+//! a hundred takes no longer than it may, in two tries of at most three: one hiccup of the machine decides nothing.
+//! The search goes up from a borne rate and down from a missed one, then halves what lies between; it ends after
+//! [`RATES`] rates, however noisy the machine.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,10 +15,12 @@ use crate::exchange::Exchange;
 
 /// Connections, each with a thread that waits on it.
 const CONNECTIONS: u64 = 16;
-/// From one rate to the next while rates rise.
-const RISE: f64 = 1.4;
-/// How often the step between the last good and the first bad rate is halved.
-const HALVINGS: u32 = 3;
+/// From one rate to the next while all were borne, or none.
+const STEP: f64 = 2.0;
+/// A search tries so many rates at most.
+pub const RATES: u32 = 12;
+/// A search ends when the highest borne rate and the lowest missed one are no further apart.
+const CLOSE: f64 = 1.03;
 
 /// What one rate looked like.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +35,8 @@ pub struct Seen {
     pub wrong: u64,
 }
 
-/// The highest rate at which 99 of 100 requests take less than `bound`, each rate held for `each`, starting at
-/// `first` requests a second. `None` when even that is too much.
+/// The highest rate found at which 99 of 100 requests take less than `bound`, each rate held for `each` up to three
+/// times, beginning with `first` requests a second. `None` when none is borne of those at which there are a hundred.
 ///
 /// # Panics
 /// When a request is answered otherwise than with `status`.
@@ -44,28 +48,49 @@ pub fn highest(
     each: Duration,
     first: f64,
 ) -> Option<Seen> {
-    let measure = |rate: f64| {
-        let seen = at(server, next, status, rate, each);
-        assert_eq!(seen.wrong, 0, "every answer is a {status}");
-        (seen.p99 < bound).then_some(seen)
-    };
-    let (mut best, mut rate) = (measure(first)?, first);
-    let too_much = loop {
-        rate *= RISE;
-        match measure(rate) {
-            Some(seen) => best = seen,
-            None => break rate,
+    search(first, 100.0 / each.as_secs_f64(), |rate| {
+        two_of_three(bound, || {
+            let seen = at(server, next, status, rate, each);
+            assert_eq!(seen.wrong, 0, "every answer is a {status}");
+            seen
+        })
+    })
+}
+
+/// What was seen at the highest rate that is borne, none lower than `least`.
+fn search<T>(first: f64, least: f64, mut borne: impl FnMut(f64) -> Option<T>) -> Option<T> {
+    let (mut best, mut good, mut bad, mut rate) = (None, None, None, first);
+    for _ in 0..RATES {
+        if rate < least {
+            break;
         }
-    };
-    let (mut good, mut bad) = (too_much / RISE, too_much);
-    for _ in 0..HALVINGS {
-        let middle = f64::midpoint(good, bad);
-        match measure(middle) {
-            Some(seen) => (best, good) = (seen, middle),
-            None => bad = middle,
+        if let Some(seen) = borne(rate) {
+            (best, good) = (Some(seen), Some(rate));
+        } else {
+            bad = Some(rate);
+        }
+        rate = match (good, bad) {
+            (Some(good), Some(bad)) if bad / good <= CLOSE => break,
+            (Some(good), Some(bad)) => f64::midpoint(good, bad),
+            (Some(good), None) => good * STEP,
+            (None, _) => rate / STEP,
+        };
+    }
+    best
+}
+
+/// The slower of two tries that kept to `bound`, if two of three do: the one in the middle is no slower.
+fn two_of_three(bound: Duration, mut attempt: impl FnMut() -> Seen) -> Option<Seen> {
+    let (mut kept, mut missed) = (None::<Seen>, false);
+    loop {
+        let seen = attempt();
+        match (kept, seen.p99 < bound) {
+            (None, true) => kept = Some(seen),
+            (Some(other), true) => return Some(if other.p99 < seen.p99 { seen } else { other }),
+            (_, false) if missed => return None,
+            (_, false) => missed = true,
         }
     }
-    Some(best)
 }
 
 /// Asks `rate` times a second for `span`.
@@ -145,7 +170,46 @@ mod tests {
         // Sixteen connections of 20 ms each bear 800 a second: above that, requests wait for their turn.
         let drowned = at(server, &asked, 200, 1_600.0, each);
         assert!(drowned.p99 > Duration::from_millis(100) && drowned.rate < 800.0, "{drowned:?}");
-        assert!(highest(server, &asked, 200, Duration::from_millis(20), each, 50.0).is_none());
         assert!(at(server, &asked, 404, 100.0, each).wrong > 0, "what is not expected is counted");
+    }
+
+    #[test]
+    fn whatever_a_server_bears_is_found_from_above_and_from_below() {
+        for capacity in (1..=300).map(|step| 32.0 * 1.023_f64.powi(step)) {
+            let mut tried = 0;
+            let found = search(1_000.0, 30.0, |rate| {
+                tried += 1;
+                (rate <= capacity).then_some(rate)
+            });
+            let found = found.expect("it is within reach");
+            assert!(found <= capacity && found > capacity / 1.05, "{found} of {capacity}");
+            assert!(tried <= RATES);
+        }
+        let mut tried = Vec::new();
+        let found = search(1_000.0, 200.0, |rate| {
+            tried.push(rate);
+            None::<f64>
+        });
+        assert_eq!((found, tried), (None, vec![1_000.0, 500.0, 250.0]));
+    }
+
+    #[test]
+    fn one_miss_of_three_decides_nothing_and_two_do() {
+        let bound = Duration::from_millis(10);
+        for tries in 0..8_u32 {
+            let missed = |place: u32| tries >> place & 1 == 1;
+            let mut made = 0;
+            let verdict = two_of_three(bound, || {
+                let p99 = Duration::from_millis(u64::from(made + 1 + if missed(made) { 9 } else { 0 }));
+                made += 1;
+                Seen { rate: 1.0, p50: p99, p99, wrong: 0 }
+            });
+            assert_eq!(verdict.is_some(), tries.count_ones() < 2, "{tries:b}");
+            assert_eq!(made == 2, missed(0) == missed(1), "two that agree are enough");
+            if let Some(seen) = verdict {
+                let slowest_kept = (0..made).rev().find(|place| !missed(*place));
+                assert_eq!(Some(seen.p99.as_millis() as u32), slowest_kept.map(|place| place + 1));
+            }
+        }
     }
 }
