@@ -148,7 +148,7 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("load/keycloak-away", Engine(EngineDefect::Slow(SLOW)), "answered within"),
     control("load/redis-away", Engine(EngineDefect::Slow(SLOW)), "answered within"),
     control("load/redis-away", Port(HUB, PortDefect::AlwaysUp(Dependency::Redis)), "becomes down"),
-    // Deploying: D1, D2, D5 to D11.
+    // Deploying: D1, D2, D5, D6, D8 to D11.
     control("deploy/clean", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
     control("deploy/clean", Deployment(Platform(PlatformDefect::RunningIsHealthy)), "in-order"),
     control("deploy/clean", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
@@ -157,12 +157,7 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("deploy/kill-in-each-phase", Deployment(Platform(PlatformDefect::MadeWhenFound)), "clean:"),
     control("deploy/ctrl-c-in-each-phase", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
     control("deploy/killed-then-rolled-back", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
-    control(
-        "deploy/rollback-to-each-phase",
-        Deployment(Store(StoreDefect::RetractsNothing)),
-        "becomes COMPLETE",
-    ),
-    control("deploy/rollback-twice", Deployment(Store(StoreDefect::RetractsNothing)), "answer to"),
+    control("deploy/rollback-to-each-phase", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
     control("deploy/rollback-twice", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
     control(
         "deploy/fail-in-each-phase",
@@ -172,14 +167,14 @@ pub(crate) const CONTROLS: &[Control] = &[
     control(
         "deploy/fail-in-each-phase",
         Deployment(Platform(PlatformDefect::FailuresAreFine)),
-        "answer to fails-seeding",
+        "becomes FAILED",
     ),
     control(
         "deploy/concurrent-same",
         Deployment(Store(StoreDefect::LockInAClientThatExits)),
-        "answer to second",
+        "stays operator",
     ),
-    control("deploy/concurrent-different", Deployment(Store(StoreDefect::OneLockForAll)), "answer to deu"),
+    control("deploy/concurrent-different", Deployment(Store(StoreDefect::OneLockForAll)), "answer to"),
     control("deploy/ten-at-once", Deployment(Store(StoreDefect::OneLockForAll)), "answer to spokes"),
     control(
         "deploy/hub-and-two-spokes-at-once",
@@ -224,7 +219,7 @@ pub(crate) const CONTROLS: &[Control] = &[
         Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
         "answer to deploy",
     ),
-    control("deploy/keycloak-hangs", Deployment(Store(StoreDefect::NeverRenews)), "stays operator"),
+    control("deploy/keycloak-hangs", Deployment(Store(StoreDefect::NeverRenews)), "answer to deploy"),
     control(
         "deploy/keycloak-timeout",
         Deployment(Platform(PlatformDefect::RunningIsHealthy)),
@@ -241,21 +236,21 @@ pub(crate) const CONTROLS: &[Control] = &[
         "answer to deploy",
     ),
     control("deploy/disk-full", Deployment(Platform(PlatformDefect::FailuresAreFine)), "answer to deploy"),
-    control(
-        "deploy/misconfigured-password",
-        Deployment(Platform(PlatformDefect::FailuresAreFine)),
-        "answer to deploy",
-    ),
+    control("deploy/misconfigured-password", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
     control("deploy/postgres-outage-mid-deploy", Deployment(Store(StoreDefect::AwayIsYes)), "clean:"),
     control(
         "deploy/checkpoint-write-fails",
         Deployment(Store(StoreDefect::CheckpointErrorsIgnored)),
         "answer to deploy",
     ),
-    control("lock/five-contenders", Deployment(Store(StoreDefect::LockInAClientThatExits)), "single-holder"),
+    control(
+        "lock/five-contenders",
+        Deployment(Store(StoreDefect::LockInAClientThatExits)),
+        "some answer to five",
+    ),
     control("lock/holder-killed", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
-    control("lock/holder-paused", Deployment(Store(StoreDefect::LockInAClientThatExits)), "single-holder"),
-    control("lock/partitioned-from-postgres", Deployment(Store(StoreDefect::AwayIsYes)), "single-holder"),
+    control("lock/holder-paused", Deployment(Store(StoreDefect::LockInAClientThatExits)), "answer to deploy"),
+    control("lock/partitioned-from-postgres", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
     control("lock/taken-for-stale", Deployment(Store(StoreDefect::TakenForStale)), "answer to deploy"),
     control(
         "breaker/persists-over-restart",
