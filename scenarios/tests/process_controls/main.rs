@@ -10,7 +10,7 @@ mod table;
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use harness_core::verdict::{Finding, Verdict};
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 }
 
 fn is_violated(control: &Control) -> Result<(), Failed> {
-    let (settings, program) = match control.without {
+    let (settings, program): (_, PathBuf) = match control.without {
         Without::Setting(key, value) => (vec![(key.to_owned(), value.to_owned())], CHAOS.into()),
         Without::CertificatesUnseen => (Vec::new(), std::env::current_exe()?),
     };
@@ -58,7 +58,7 @@ fn is_violated(control: &Control) -> Result<(), Failed> {
     Err(told.into())
 }
 
-fn findings(id: &str, settings: &[(String, String)], program: &PathBuf) -> Result<Vec<Finding>, Failed> {
+fn findings(id: &str, settings: &[(String, String)], program: &Path) -> Result<Vec<Finding>, Failed> {
     let entry = catalogue::select(id, &binding::vocabulary()).expect("it is in the catalogue").remove(0);
     let reports = tempfile::tempdir()?;
     let plan = Plan {
@@ -70,7 +70,7 @@ fn findings(id: &str, settings: &[(String, String)], program: &PathBuf) -> Resul
         reports: reports.path().to_owned(),
         stamp: "control".into(),
         started: String::new(),
-        program: program.clone(),
+        program: program.to_owned(),
     };
     let executed = execute(&plan, Vec::new(), std::future::pending());
     Ok(executed.map_err(|error| error.to_string())?.judgement.findings)
