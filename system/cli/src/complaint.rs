@@ -104,7 +104,9 @@ impl From<StoreError> for Complaint {
             StoreError::Corrupt { .. } | StoreError::Unreadable { .. } => {
                 Self::of(code, &error, "restore the database from its backup")
             }
-            StoreError::NoSlot { .. } => Self::of(code, &error, "remove a spoke that is no longer needed"),
+            StoreError::NoSlot { .. } => {
+                Self::of(code, &error, "choose another code, or remove a spoke that is no longer needed")
+            }
             StoreError::LockLost { instance, .. }
             | StoreError::Refused { instance, .. }
             | StoreError::NotUnderWay { instance, .. } => {

@@ -65,7 +65,7 @@ pub enum StoreError {
         why: String,
     },
     /// No port slot is left.
-    #[error("no ports are left for {code}: all slots are taken")]
+    #[error("no ports are left for {code}: those it may have are taken, or are the hub's")]
     NoSlot {
         /// For whom.
         code: InstanceCode,
