@@ -158,6 +158,7 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("deploy/ctrl-c-in-each-phase", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
     control("deploy/killed-then-rolled-back", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
     control("deploy/rollback-to-each-phase", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
+    control("deploy/rollback-to-each-phase", Deployment(Store(StoreDefect::RetractsNothing)), "whole:"),
     control("deploy/rollback-twice", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
     control(
         "deploy/fail-in-each-phase",

@@ -8,7 +8,7 @@
 //! | [`deeds`] | what is written on the timeline: the words that invariants weigh |
 //!
 //! What must hold in each of its runs is beside the other invariants: `single_holder`, `state_path`, `clean`,
-//! `in_order`.
+//! `in_order`, `whole`.
 
 pub mod deeds;
 pub mod orders;

@@ -40,7 +40,7 @@ pub fn watched() -> [Instance; 3] {
 const CODES: [&str; 32] = [
     "fra", "deu", "gbr", "ita", "esp", "pol", "can", "nld", "bel", "dnk", "nor", "swe", "fin", "est", "lva",
     "ltu", "prt", "grc", "tur", "cze", "svk", "hun", "rou", "bgr", "hrv", "svn", "alb", "mne", "mkd", "isl",
-    "lux", "usa",
+    "lux", "aus",
 ];
 
 /// The spoke of this number; they repeat after 32.

@@ -9,6 +9,7 @@ mod in_order;
 mod revocation;
 mod single_holder;
 mod state_path;
+mod whole;
 
 use harness_core::event::What;
 use harness_core::history::History;
@@ -24,6 +25,7 @@ pub use in_order::InOrder;
 pub use revocation::Revocation;
 pub use single_holder::SingleHolder;
 pub use state_path::StatePath;
+pub use whole::Whole;
 
 use super::deployment::topology::DEPLOYMENT;
 
@@ -32,7 +34,7 @@ use super::deployment::topology::DEPLOYMENT;
 const OF_NODES: [&dyn Invariant; 5] = [&FailClosed, &Revocation, &BreakerPath, &Contained, &AuditComplete];
 
 /// What deployments are held to.
-const OF_DEPLOYMENTS: [&dyn Invariant; 4] = [&SingleHolder, &StatePath, &Clean, &InOrder];
+const OF_DEPLOYMENTS: [&dyn Invariant; 5] = [&SingleHolder, &StatePath, &Clean, &InOrder, &Whole];
 
 /// Every invariant.
 pub fn all() -> Vec<&'static dyn Invariant> {
