@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
+use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -159,16 +160,32 @@ impl Serialize for HumanDuration {
     }
 }
 
+/// A text that is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoDuration {
+    /// Time goes one way.
+    #[error("`{0}`: a duration can't be negative")]
+    Negative(String),
+    /// It doesn't read as one.
+    #[error("`{0}` is not a duration: write 250ms, 30s, 1m 30s or 24h")]
+    Unreadable(String),
+}
+
+impl FromStr for HumanDuration {
+    type Err = NoDuration;
+
+    fn from_str(text: &str) -> Result<Self, NoDuration> {
+        if text.trim_start().starts_with('-') {
+            return Err(NoDuration::Negative(text.to_owned()));
+        }
+        let duration = humantime::parse_duration(text.trim());
+        duration.map(Self).map_err(|_| NoDuration::Unreadable(text.to_owned()))
+    }
+}
+
 impl<'de> Deserialize<'de> for HumanDuration {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.trim_start().starts_with('-') {
-            return Err(serde::de::Error::custom(format!("`{text}`: a duration can't be negative")));
-        }
-        humantime::parse_duration(text.trim()).map(Self).map_err(|_| {
-            let hint = "write 250ms, 30s, 1m 30s or 24h";
-            serde::de::Error::custom(format!("`{text}` is not a duration: {hint}"))
-        })
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

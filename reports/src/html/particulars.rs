@@ -96,5 +96,8 @@ pub(crate) fn words_of(step: &Step, scenario: &Scenario) -> String {
             format!("go on when {signal} is {value}, at most {} later", words::duration(*within))
         }
         Step::Wait(duration) => format!("wait {}", words::duration(*duration)),
+        Step::WaitBetween { least, most } => {
+            format!("wait {} to {}, as the seed says", words::duration(*least), words::duration(*most))
+        }
     }
 }

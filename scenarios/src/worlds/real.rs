@@ -52,7 +52,7 @@ pub(super) async fn run<W: World>(
     for fault in plan.scenario.faults.values() {
         world.supports(fault)?;
     }
-    runner::run(&world, &plan.scenario, recorder, interrupt).await;
+    runner::run(&world, &plan.scenario, plan.seed, recorder, interrupt).await;
     drop(world);
     if let Ok(journal) = Rc::try_unwrap(journal) {
         journal.into_inner().close().map_err(store)?;

@@ -18,7 +18,7 @@ use crate::history::Change;
 use crate::judge::steady;
 use crate::judge::{Decision, Observed, claim};
 use crate::recorder::Recorder;
-use crate::scenario::{Claim, Scenario, Step};
+use crate::scenario::{Claim, Scenario, Step, drawn};
 use crate::time::{At, Span};
 use crate::world::World;
 
@@ -27,15 +27,19 @@ use load::Companions;
 
 /// Runs a scenario to its end or until `interrupt` completes with the reason.
 ///
+/// `seed` gives what the scenario leaves to chance: the same seed, the same instants.
+///
 /// What happened is in the recorder, whatever happened: judge it with [`judge`](crate::judge::judge).
 /// The caller answers for a world made for this scenario's topology and settings.
 pub async fn run<W: World>(
     world: &W,
     scenario: &Scenario,
+    seed: u64,
     recorder: &Recorder,
     interrupt: impl Future<Output = String>,
 ) {
-    let run = Run { world, scenario, recorder, faults: Faults::default(), companions: Companions::default() };
+    let (faults, companions) = (Faults::default(), Companions::default());
+    let run = Run { world, scenario, seed, recorder, faults, companions };
     let interrupted = run.alive(interrupt).await;
     run.enter(Phase::CleanUp);
     let leftovers = world.stop().await;
@@ -46,6 +50,7 @@ pub async fn run<W: World>(
 struct Run<'a, W> {
     world: &'a W,
     scenario: &'a Scenario,
+    seed: u64,
     recorder: &'a Recorder,
     faults: Faults,
     companions: Companions<'a>,
@@ -111,7 +116,7 @@ impl<'a, W: World> Run<'a, W> {
         }
         self.enter(Phase::Experiment);
         for (number, step) in self.scenario.steps.iter().enumerate() {
-            if self.step(step).await.is_err() {
+            if self.step(number, step).await.is_err() {
                 self.tell(What::Note {
                     text: format!("step {} failed; the steps after it were left out", number + 1),
                 });
@@ -123,7 +128,7 @@ impl<'a, W: World> Run<'a, W> {
         self.steady(steady.lasting, self.scenario.recovery_within + steady.lasting).await;
     }
 
-    async fn step(&self, step: &'a Step) -> Result<(), Abandoned> {
+    async fn step(&self, number: usize, step: &'a Step) -> Result<(), Abandoned> {
         match step {
             Step::Fault(name) => return self.inject(name).await,
             Step::Heal(name) => self.heal(name).await,
@@ -145,6 +150,11 @@ impl<'a, W: World> Run<'a, W> {
                 return self.until(name.as_deref(), signal, value, *within).await;
             }
             Step::Wait(duration) => self.world.sleep_until(self.world.now() + *duration).await,
+            Step::WaitBetween { least, most } => {
+                let wait = drawn(self.seed, number, *least, *most);
+                self.tell(What::Note { text: format!("waits {wait:.1?}, as the seed says") });
+                self.world.sleep_until(self.world.now() + wait).await;
+            }
         }
         Ok(())
     }

@@ -126,6 +126,11 @@ impl ScenarioBuilder {
         self.step(Step::Wait(duration))
     }
 
+    /// Lets a time pass that is drawn from the run's seed.
+    pub fn wait_between(self, least: Duration, most: Duration) -> Self {
+        self.step(Step::WaitBetween { least, most })
+    }
+
     /// Any step.
     pub fn step(mut self, step: Step) -> Self {
         self.0.steps.push(step);

@@ -9,6 +9,7 @@ mod check;
 mod diagnostics;
 mod reading;
 pub mod source;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub use build::ScenarioBuilder;
 pub use check::check;
 pub use diagnostics::{Place, Problem, ScenarioError};
+pub use wait::Wait;
+pub(crate) use wait::drawn;
 
 use crate::fault::{Fault, Strike};
 use crate::time::seconds;
@@ -116,6 +119,13 @@ pub enum Step {
     },
     /// Let time pass.
     Wait(Duration),
+    /// Let a time pass that is drawn from the run's seed.
+    WaitBetween {
+        /// At least so long.
+        least: Duration,
+        /// At most so long.
+        most: Duration,
+    },
 }
 
 /// A claim about the run, with the name by which later ones refer to its fulfilment.

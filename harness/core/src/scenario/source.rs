@@ -12,6 +12,7 @@ use serde_saphyr::Spanned;
 
 use super::diagnostics::ScenarioError;
 use super::reading;
+use super::wait::Wait;
 use crate::fault::{Fault, Strike};
 use crate::time::HumanDuration;
 use crate::world::WorldKind;
@@ -119,8 +120,8 @@ pub enum StepSource {
     Expect(Box<ExpectSource>),
     /// Go on as soon as a signal has a value.
     Until(UntilSource),
-    /// Let time pass.
-    Wait(HumanDuration),
+    /// Let time pass: so long, or as the run's seed says.
+    Wait(Wait),
 }
 
 /// Something done once.

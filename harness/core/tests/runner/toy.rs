@@ -262,7 +262,7 @@ pub(crate) fn run_until<F: Future<Output = String>>(
     runtime.expect("a runtime of timers alone").block_on(async {
         let toy = Toy::new(habits);
         let recorder = Recorder::new(Vec::new());
-        let run = runner::run(&toy, scenario, &recorder, interrupt(toy.began));
+        let run = runner::run(&toy, scenario, 1, &recorder, interrupt(toy.began));
         assert!(tokio::time::timeout(s(600), run).await.is_ok(), "the run never ended: {:?}", toy.asked());
         let history = recorder.with_history(Clone::clone);
         let judgement = judge(scenario, &history, &[]);

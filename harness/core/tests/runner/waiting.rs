@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use harness_core::event::What;
 use harness_core::fault::Strike;
 use harness_core::scenario::{Anchor, Claim, Scenario, Step, Until, Window};
 use harness_core::time::At;
@@ -56,6 +57,20 @@ fn a_window_that_is_broken_is_not_awaited_to_its_end() {
     let kept = run(Habits { opens_after: s(3_600), ..habits }, &with_claim(stays("CLOSED")));
     assert_eq!(kept.judgement.of(Axis::Experiment), Verdict::Held, "{:?}", kept.whys());
     assert!((s(20)..s(20) + 5 * LOOK).contains(&next_step(&kept)), "{:?}", next_step(&kept));
+}
+
+#[test]
+fn what_is_left_to_the_seed_lies_between_its_bounds_and_is_told() {
+    let mark = Strike::Restart("hub".into());
+    let drawn = scenario().fault("outage", stopped()).wait_between(s(2), s(6)).strike("mark", mark).build();
+    let ran = run(Habits::default(), &drawn);
+    let waited = next_step(&ran);
+    assert!((s(2)..=s(6)).contains(&waited), "{waited:?}");
+    let told = ran.history().events().iter().any(|event| match &event.what {
+        What::Note { text } => *text == format!("waits {waited:.1?}, as the seed says"),
+        _ => false,
+    });
+    assert!(told, "{waited:?}");
 }
 
 #[test]

@@ -65,6 +65,7 @@ refused! {
     negative_duration: with("within: 30s", "within: -30s");
     not_a_duration: with("wait: 1s", "wait: soon");
     a_number_without_a_unit: with("wait: 1s", "wait: 10");
+    a_wait_that_ends_before_it_begins: with("wait: 1s", "wait: 5s..1s");
     a_list_where_a_word_belongs: with("topology: hub", "topology: [hub]");
     expectation_before_its_fault: with("from: slow, for", "from: flapping, for");
     heal_of_something_not_active: with("  - heal: slow", "  - heal: flapping");

@@ -54,6 +54,7 @@ fn what_the_reader_refuses_for_its_form_the_schema_refuses() {
         ("[virtual, local]", "[virtual, moon]"),
         ("within: 30s", "within: -30s"),
         ("wait: 1s", "wait: soon"),
+        ("wait: 1s", "wait: 1s.."),
         ("every: 500ms", "every: 500"),
         ("{refuse: hub -> opa}", "{refuse: hub}"),
         ("count: 200", "count: 0"),

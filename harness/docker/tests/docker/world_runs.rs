@@ -60,7 +60,7 @@ async fn ran(system: Decider, interrupt: impl Future<Output = String>) -> Result
     let bed = Bed::new(system, 1.0)?;
     let recorder = Recorder::new(Vec::new());
     let began = now();
-    run(&bed.world, &outage(), &recorder, interrupt).await;
+    run(&bed.world, &outage(), 1, &recorder, interrupt).await;
     println!("ran in {:.2?}", began.elapsed());
     let history = History::of(recorder.into_events());
     Ok((bed, history))

@@ -43,7 +43,7 @@ fn scenario() -> ScenarioBuilder {
 async fn judged(scenario: &Scenario, interrupt: impl Future<Output = String>) -> (Vec<Event>, Judgement) {
     let bed = Bed::new(Pair::default());
     let recorder = Recorder::new(Vec::new());
-    run(&bed.world, scenario, &recorder, interrupt).await;
+    run(&bed.world, scenario, 1, &recorder, interrupt).await;
     assert_eq!(bed.journal.borrow().open_inverses().count(), 0);
     let events = recorder.into_events();
     let judgement = judge(scenario, &History::of(events.clone()), &[]);

@@ -310,7 +310,7 @@ fn scenario(fault: Fault) -> Scenario {
 fn run(seed: u64, scenario: &Scenario) -> (Vec<Event>, u64) {
     let (mut sim, world) = world(seed);
     let recorder = Recorder::new(Vec::new());
-    sim.run(runner::run(&world, scenario, &recorder, pending())).unwrap();
+    sim.run(runner::run(&world, scenario, 1, &recorder, pending())).unwrap();
     (recorder.into_events(), sim.fingerprint())
 }
 

@@ -101,7 +101,7 @@ fn run_in<S: SimSystem>(
     for fault in plan.scenario.faults.values() {
         world.supports(fault)?;
     }
-    sim.run(runner::run(world, &plan.scenario, recorder, interrupt))
+    sim.run(runner::run(world, &plan.scenario, plan.seed, recorder, interrupt))
         .map_err(|error| WorldError::Failed(error.to_string()))?;
     Ok(())
 }

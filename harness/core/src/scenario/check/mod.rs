@@ -26,7 +26,7 @@ use super::diagnostics::{Place, Problem, ScenarioError, key_before};
 use super::source::{
     DEFAULT_RECOVERY, DEFAULT_STEADY_FOR, DEFAULT_STEADY_WITHIN, File, SendSource, StepSource, UntilSource,
 };
-use super::{Anchor, Load, Scenario, Steady, Step};
+use super::{Anchor, Load, Scenario, Steady, Step, Wait};
 use crate::runner::load::LEAST_INTERVAL;
 use crate::vocabulary::{Topology, Vocabulary, suggest};
 
@@ -227,7 +227,10 @@ impl<'a> Checker<'a> {
             StepSource::Send(send) => Some(self.send(send)),
             StepSource::Expect(source) => self.expect(source, at).map(Step::Expect),
             StepSource::Until(until) => Some(self.until(until)),
-            StepSource::Wait(duration) => Some(Step::Wait(duration.0)),
+            StepSource::Wait(Wait::Exactly(duration)) => Some(Step::Wait(duration.0)),
+            StepSource::Wait(Wait::Between(least, most)) => {
+                Some(Step::WaitBetween { least: least.0, most: most.0 })
+            }
         }
     }
 
