@@ -22,6 +22,9 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const LOGIN: Duration = Duration::from_secs(20);
 /// How long a connection may take, in real time, beyond what a request may.
 const CONNECT: Duration = Duration::from_secs(20);
+/// How long a connection is kept for the next request, in real time: a node of a compressed run waits for one a tenth as
+/// long as its settings say, and less at a higher speed.
+const KEPT: Duration = Duration::from_millis(200);
 /// The longest answer that is read, bytes.
 const LONGEST_ANSWER: usize = 64 << 20;
 
@@ -39,7 +42,7 @@ pub(crate) enum NoAnswer {
 impl Client {
     /// A caller who trusts those.
     pub(crate) fn new(trust: &Trust) -> Self {
-        Self(HttpClient::new(trust, Connections::Kept, CONNECT, LONGEST_ANSWER))
+        Self(HttpClient::new(trust, Connections::Kept(KEPT), CONNECT, LONGEST_ANSWER))
     }
 
     /// Sends a request of the run's callers to the service at `base` and awaits its end, for at most `patience`

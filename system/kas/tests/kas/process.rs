@@ -31,7 +31,8 @@ async fn the_process_answers_with_the_key_of_its_file_and_ends_when_told() {
     let running = tokio::spawn(server.run(async move { drop(stopped.await) }));
 
     let trust = Trust::new(&Settings::default().tls).unwrap();
-    let http = HttpClient::new(&trust, Connections::Kept, Duration::from_secs(10), 64 << 10);
+    let http =
+        HttpClient::new(&trust, Connections::Kept(Duration::from_secs(5)), Duration::from_secs(10), 64 << 10);
     let service = Arc::new(HttpTransport::new(&base, http));
     // The machine's clock and the token's are years apart: the token is refused over a real connection.
     let clock = Arc::new(TokioRuntime::new());

@@ -9,15 +9,16 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::tls::{Distrust, Trust, distrust};
 
 /// What becomes of a connection after its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Connections {
-    /// It is kept for the next request.
-    Kept,
+    /// It is kept for a request within this time. Let it be shorter than the server waits for one: a request that meets
+    /// the server's good-bye on the way is lost, and nobody knows whether it was done.
+    Kept(Duration),
     /// It ends. A kept one can go on working after the way is gone for everybody else.
     Fresh,
 }
@@ -66,11 +67,12 @@ impl HttpClient {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let idle = match connections {
-            Connections::Kept => usize::MAX,
-            Connections::Fresh => 0,
+        let mut client = Client::builder(TokioExecutor::new());
+        match connections {
+            Connections::Kept(idle) => client.pool_timer(TokioTimer::new()).pool_idle_timeout(idle),
+            Connections::Fresh => client.pool_max_idle_per_host(0),
         };
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(idle).build(connector);
+        let client = client.build(connector);
         Self { client, answer_limit }
     }
 
@@ -118,4 +120,56 @@ fn why(error: &(dyn Error + 'static)) -> HttpError {
         cause = source;
     }
     HttpError::Unreachable(cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::settings::Settings;
+
+    /// A server that answers whatever it is asked, and how many connections it was offered.
+    async fn server() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let offered = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&offered);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                count.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    let mut asked = [0; 1024];
+                    while stream.read(&mut asked).await.is_ok_and(|length| length > 0) {
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                    }
+                });
+            }
+        });
+        (url, offered)
+    }
+
+    async fn connections_of_two(connections: Connections, between: Duration) -> usize {
+        let trust = Trust::new(&Settings::default().tls).unwrap();
+        let client = HttpClient::new(&trust, connections, Duration::from_secs(5), 100);
+        let (url, offered) = server().await;
+        client.get(&url).await.unwrap();
+        tokio::time::sleep(between).await;
+        client.get(&url).await.unwrap();
+        offered.load(Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_serves_the_next_request_and_none_after_its_time() {
+        let minute = Connections::Kept(Duration::from_mins(1));
+        assert_eq!(connections_of_two(minute, Duration::from_millis(20)).await, 1);
+        let moment = Connections::Kept(Duration::from_millis(20));
+        assert_eq!(connections_of_two(moment, Duration::from_millis(60)).await, 2);
+        assert_eq!(connections_of_two(Connections::Fresh, Duration::ZERO).await, 2);
+    }
 }

@@ -16,6 +16,8 @@ use crate::settings::KeycloakSettings;
 
 /// The longest document that is read, bytes: a set of a hundred keys with their certificates is shorter.
 const ANSWER_LIMIT: usize = 512 << 10;
+/// How long a connection is kept for the next request: Keycloak waits longer.
+const KEPT: Duration = Duration::from_secs(5);
 
 /// Where health is asked for, one after the other. The first two are at the management interface.
 const HEALTH: [&str; 2] = ["/health/ready", "/health"];
@@ -61,7 +63,7 @@ impl Keycloak {
         let mut health: Vec<String> = HEALTH.iter().map(|path| format!("{management}{path}")).collect();
         health.push(format!("{base}{REALM}"));
         let client = |connections| HttpClient::new(trust, connections, deadline, ANSWER_LIMIT);
-        let (keys, checks) = (client(Connections::Kept), client(Connections::Fresh));
+        let (keys, checks) = (client(Connections::Kept(KEPT)), client(Connections::Fresh));
         Self { keys, checks, health, deadline, runtime }
     }
 
