@@ -48,6 +48,23 @@ pub struct Plan {
     pub program: PathBuf,
 }
 
+impl Plan {
+    /// A run in the virtual world that is judged where it is made: it is stored nowhere.
+    pub fn simulated(scenario: Scenario, seed: u64) -> Self {
+        Self {
+            scenario,
+            world: WorldKind::Virtual,
+            seed,
+            speed: 1.0,
+            settings: BTreeMap::new(),
+            reports: PathBuf::new(),
+            stamp: String::new(),
+            started: String::new(),
+            program: PathBuf::new(),
+        }
+    }
+}
+
 /// A run that was made.
 #[derive(Debug)]
 pub struct Executed {

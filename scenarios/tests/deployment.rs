@@ -1,7 +1,7 @@
 //! What one run of a deployment's scenario can't show: how many failures mend themselves over the whole catalogue, and
 //! that crashes are survived wherever they come.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use dive_orchestrator::{Class, ErrorCode};
 use harness_core::event::{Stage, What};
@@ -10,7 +10,6 @@ use harness_core::judge::judge;
 use harness_core::recorder::Recorder;
 use harness_core::scenario::Scenario;
 use harness_core::verdict::Verdict;
-use harness_core::world::WorldKind;
 use scenarios::binding::deployment::deeds::ERROR;
 use scenarios::binding::deployment::topology::DEPLOYMENT;
 use scenarios::execute::Plan;
@@ -18,17 +17,7 @@ use scenarios::worlds::virtual_world::{self, Parts};
 use scenarios::{binding, catalogue};
 
 fn history(scenario: &Scenario, seed: u64) -> History {
-    let plan = Plan {
-        scenario: scenario.clone(),
-        world: WorldKind::Virtual,
-        seed,
-        speed: 1.0,
-        settings: BTreeMap::new(),
-        reports: std::env::temp_dir(),
-        stamp: String::new(),
-        started: String::new(),
-        program: "unused".into(),
-    };
+    let plan = Plan::simulated(scenario.clone(), seed);
     let recorder = Recorder::new(Vec::new());
     virtual_world::run(&plan, &recorder, Parts::default()).expect("the run can be made");
     History::of(recorder.into_events())

@@ -1,10 +1,7 @@
 //! The same seed gives the same log, byte for byte; another seed may give another.
 
-use std::collections::BTreeMap;
-
 use harness_core::history::History;
 use harness_core::recorder::Recorder;
-use harness_core::world::WorldKind;
 use scenarios::execute::Plan;
 use scenarios::worlds::virtual_world::{self, Parts};
 use scenarios::{binding, catalogue};
@@ -26,20 +23,8 @@ const IDS: [&str; 11] = [
 
 /// The timeline of a run as the lines of its record.
 fn lines(id: &str, seed: u64) -> String {
-    let plan = Plan {
-        scenario: catalogue::select(id, &binding::vocabulary())
-            .expect("it is in the catalogue")
-            .remove(0)
-            .scenario,
-        world: WorldKind::Virtual,
-        seed,
-        speed: 1.0,
-        settings: BTreeMap::new(),
-        reports: std::env::temp_dir(),
-        stamp: String::new(),
-        started: String::new(),
-        program: "unused".into(),
-    };
+    let entry = catalogue::select(id, &binding::vocabulary()).expect("it is in the catalogue").remove(0);
+    let plan = Plan::simulated(entry.scenario, seed);
     let recorder = Recorder::new(Vec::new());
     virtual_world::run(&plan, &recorder, Parts::default()).expect("the run can be made");
     let events = recorder.into_events();

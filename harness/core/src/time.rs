@@ -160,6 +160,9 @@ impl Serialize for HumanDuration {
     }
 }
 
+/// What a duration reads like.
+pub(crate) const DURATION_PATTERN: &str = r"\s*(\d+\s*(ns|us|ms|s|sec|m|min|h|hr|d|days?)\s*)+";
+
 /// A text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoDuration {
@@ -198,7 +201,7 @@ impl JsonSchema for HumanDuration {
         schemars::json_schema!({
             "type": "string",
             "description": "A duration: 250ms, 30s, 1m 30s, 24h",
-            "pattern": r"^\s*(\d+\s*(ns|us|ms|s|sec|m|min|h|hr|d|days?)\s*)+$",
+            "pattern": format!("^{DURATION_PATTERN}$"),
         })
     }
 }

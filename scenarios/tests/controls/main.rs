@@ -35,20 +35,8 @@ use table::{CONTROLS, Control, Without};
 
 fn plan(id: &str, settings: &[(&str, &str)]) -> Plan {
     let entry = catalogue::select(id, &binding::vocabulary()).expect("it is in the catalogue").remove(0);
-    Plan {
-        scenario: entry.scenario,
-        world: WorldKind::Virtual,
-        seed: 1,
-        speed: 1.0,
-        settings: settings
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect::<BTreeMap<_, _>>(),
-        reports: std::env::temp_dir(),
-        stamp: String::new(),
-        started: String::new(),
-        program: "unused".into(),
-    }
+    let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Plan { settings, ..Plan::simulated(entry.scenario, 1) }
 }
 
 fn judged(plan: &Plan, parts: Parts) -> Judgement {

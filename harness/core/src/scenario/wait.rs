@@ -6,9 +6,9 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::time::HumanDuration;
+use crate::time::{DURATION_PATTERN, HumanDuration};
 
 /// `20s`, or `0s..5s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +34,6 @@ impl fmt::Display for Wait {
     }
 }
 
-impl Serialize for Wait {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 impl<'de> Deserialize<'de> for Wait {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error as _;
@@ -62,11 +56,10 @@ impl JsonSchema for Wait {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let duration = r"\s*(\d+\s*(ns|us|ms|s|sec|m|min|h|hr|d|days?)\s*)+";
         schemars::json_schema!({
             "type": "string",
             "description": "A duration, or one drawn from the run's seed: 20s, 0s..5s",
-            "pattern": format!(r"^{duration}(\.\.{duration})?$"),
+            "pattern": format!(r"^{DURATION_PATTERN}(\.\.{DURATION_PATTERN})?$"),
         })
     }
 }

@@ -58,7 +58,12 @@ fn table() -> BTreeMap<String, Entry> {
     add("http.listen", Kind::Address, "127.0.0.1:4000", "where to listen; port 0 picks a free one");
     add("http.body_limit", count(256, 1 << 20), "16384", "greatest request body, bytes");
     add("http.connections", count(1, 1_000_000), "1024", "connections served at once");
-    add("http.header_timeout", SPAN, "10s", "how long a client may take to send the request's head");
+    add(
+        "http.header_timeout",
+        SPAN,
+        "10s",
+        "how long a client may take to send the request's head, the next one on its connection included",
+    );
     add("http.body_timeout", SPAN, "10s", "how long a client may take to send the request's body");
     add("http.drain", SPAN, "10s", "how long a stop waits for requests in flight");
 

@@ -29,6 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The database's end of a connection. It ends with the connection, and with it the locks taken on it.
 type ServerSide = Arc<Mutex<Option<Arc<MemoryStore>>>>;
 
+/// The connection as it stands, made now where there is none.
+fn connected(server: &ServerSide, database: &Database) -> Arc<MemoryStore> {
+    server.lock().get_or_insert_with(|| Arc::new(database.connect())).clone()
+}
+
 /// A connection, made anew when it broke: the session it was is over then.
 pub(super) struct Session {
     link: Link<Database>,
@@ -78,10 +83,7 @@ impl Session {
         C: FnOnce(Arc<MemoryStore>) -> F + Clone + Send + 'static,
     {
         let (server, again) = (self.server.clone(), call.clone());
-        let at_server = move |database: Database| {
-            let store = server.lock().get_or_insert_with(|| Arc::new(database.connect())).clone();
-            call(store)
-        };
+        let at_server = move |database: Database| call(connected(&server, &database));
         match self.node.sim().timeout(PATIENCE, self.link.call(at_server)).await {
             None => Self::unavailable(&format!("no answer within {} s", PATIENCE.as_secs())),
             Some(Ok(Reply::Answer(answer))) => answer,
@@ -89,9 +91,7 @@ impl Session {
             Some(Ok(Reply::Wrong { body, .. })) => {
                 match (body.split_once(": "), self.site.store.occupant()) {
                     (Some((only, _)), Some((_, database))) if only != name => {
-                        let store =
-                            self.server.lock().get_or_insert_with(|| Arc::new(database.connect())).clone();
-                        again(store).await
+                        again(connected(&self.server, &database)).await
                     }
                     (Some((_, why)), _) => Self::unavailable(&why),
                     _ => Self::unavailable(&body),
