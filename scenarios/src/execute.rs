@@ -19,6 +19,7 @@ use harness_core::world::{WorldError, WorldKind};
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::binding::deployment::topology::DEPLOYMENT;
 use crate::binding::invariants;
 use crate::binding::kit::KitError;
 use crate::catalogue;
@@ -201,6 +202,8 @@ const REAL_TIME: &str = "real-time";
 pub fn usual_speed(world: WorldKind, scenario: &Scenario) -> f64 {
     match world {
         WorldKind::Local if scenario.tags.iter().any(|tag| tag == REAL_TIME) => 1.0,
+        // A process takes as long to start as it does, and deployments are made of them.
+        WorldKind::Local if scenario.topology == DEPLOYMENT => 4.0,
         WorldKind::Local => 10.0,
         WorldKind::Virtual | WorldKind::Docker => 1.0,
     }

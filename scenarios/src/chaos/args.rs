@@ -284,6 +284,44 @@ pub(super) enum Role {
         #[arg(long)]
         data: Option<PathBuf>,
     },
+    /// What is deployed onto: starts processes in place of containers
+    Machine {
+        /// Where it listens
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// What the processes of a run know of each other
+        #[arg(long)]
+        stage: PathBuf,
+    },
+    /// A process in place of a container; prints where it listens
+    Container {
+        /// After how many milliseconds it is healthy
+        #[arg(long)]
+        takes_ms: u64,
+    },
+    /// A host from which somebody deploys
+    OperatorsHost {
+        /// Where it takes orders
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// What the processes of a run know of each other
+        #[arg(long)]
+        stage: PathBuf,
+        /// Its name
+        #[arg(long)]
+        name: String,
+    },
+    /// Carries out what an operator is told, and prints what came of it
+    Order {
+        /// What the processes of a run know of each other
+        stage: PathBuf,
+        /// On which host
+        host: String,
+        /// The order's name
+        order: String,
+        /// Which of its kind
+        number: u64,
+    },
     /// Ends what a run started when the run dies
     Reaper {
         /// What it is told.

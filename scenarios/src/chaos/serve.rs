@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use coalition::Coalition;
 use coalition::certificates::ServerCertificate;
@@ -15,6 +16,8 @@ use super::args::Role;
 use super::complaint::Complaint;
 use super::exit::Exit;
 use crate::binding::policy;
+use crate::worlds::deployment::DeploymentParts;
+use crate::worlds::local::deployment;
 
 pub(super) fn serve(role: Role) -> Result<Exit, Report> {
     match role {
@@ -47,6 +50,23 @@ pub(super) fn serve(role: Role) -> Result<Exit, Report> {
             let options = standin_redis::Options { append_file: data };
             served(listen, standin_redis::serve(listen, options))
         }
+        Role::Machine { listen, stage } => served(listen, deployment::serve_machine(listen, &stage)),
+        Role::OperatorsHost { listen, stage, name } => {
+            served(listen, deployment::serve_host(listen, &stage, &name))
+        }
+        Role::Container { takes_ms } => {
+            small()?
+                .block_on(deployment::serve_container(Duration::from_millis(takes_ms)))
+                .map_err(Complaint::internal)?;
+            Ok(Exit::Done)
+        }
+        Role::Order { stage, host, order, number } => {
+            let parts = DeploymentParts::default();
+            small()?
+                .block_on(deployment::carry_out_order(&stage, &host, &order, number, &parts))
+                .map_err(Complaint::internal)?;
+            Ok(Exit::Done)
+        }
         Role::Reaper { .. } => Ok(ended(harness_local::reaper::main())),
         Role::DockerReaper { rest } => Ok(ended(harness_docker::reaper::main(rest))),
     }
@@ -59,6 +79,12 @@ fn ended(code: ExitCode) -> Exit {
 fn runtime() -> Result<tokio::runtime::Runtime, Complaint> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Complaint::internal(format!("no threads can be started: {error}")))
+}
+
+/// A runtime for a process of which there are many.
+fn small() -> Result<tokio::runtime::Runtime, Complaint> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Complaint::internal)
 }
 
 /// The settings of a node or of what stands around one: the environment, over a file.

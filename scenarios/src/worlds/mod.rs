@@ -1,5 +1,6 @@
 //! DIVE in each of the worlds: what its services are there, how it is asked and watched.
 
+pub mod deployment;
 pub mod docker;
 pub mod local;
 pub mod virtual_world;

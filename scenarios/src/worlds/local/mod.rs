@@ -1,6 +1,7 @@
 //! DIVE in the world of processes: the node and the stand-ins of what it depends on as children of this
 //! process.
 
+pub mod deployment;
 mod services;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use self::services::{AUDIT, MANAGEMENT, Services};
 use super::real::{self, Dive, base};
 use super::tell_where;
 use super::watch::{AuditTail, HealthWatch, read_behind};
+use crate::binding::deployment::topology::DEPLOYMENT;
 use crate::binding::requests::Class;
 use crate::binding::topology::{HUB, KEYCLOAK, MONGODB, OPA, Shape};
 use crate::execute::{ExecuteError, Plan};
@@ -38,6 +40,9 @@ pub(super) fn run(
     recorder: &Recorder,
     interrupt: impl Future<Output = String>,
 ) -> Result<(), ExecuteError> {
+    if plan.scenario.topology == DEPLOYMENT {
+        return deployment::run(plan, folder, recorder, interrupt);
+    }
     let config = LocalConfig {
         speed: plan.speed,
         seed: plan.seed,

@@ -33,10 +33,10 @@ use harness_sim::{Latency, Links, Node, Sim, SimSettings, SimSystem, SimWorld};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use super::deployment::DeploymentParts;
 use crate::binding::deployment::topology::DEPLOYMENT;
 use crate::execute::{ExecuteError, Plan};
 use deployment::VirtualDeployment;
-pub use deployment::{Around, Connect, DeploymentParts, Storing};
 use dive::VirtualDive;
 
 /// Makes the breakers of one life of a node.

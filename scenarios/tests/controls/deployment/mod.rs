@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dive_orchestrator::deploy::Platform;
 use dive_runtime::{Monotonic, Runtime, Task, Wall};
 use parking_lot::Mutex;
-use scenarios::worlds::virtual_world::{Connect, DeploymentParts};
+use scenarios::worlds::deployment::{Connect, DeploymentParts};
 
 use platform::FaultyPlatform;
 pub(crate) use platform::PlatformDefect;

@@ -10,7 +10,7 @@ use dive_orchestrator::{
     Operation, Outcome, Phase, Resource, Service, Slot, StateChange, Store, StoreError,
 };
 use parking_lot::Mutex;
-use scenarios::worlds::virtual_world::Connect;
+use scenarios::worlds::deployment::Connect;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]

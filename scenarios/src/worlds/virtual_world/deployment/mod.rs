@@ -17,11 +17,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dive_orchestrator::deploy::Platform;
 use dive_orchestrator::deploy::simulated::{Happened, SimulatedPlatform};
 use dive_orchestrator::store::{Database, MemoryStore, Store};
-use dive_orchestrator::{BreakerState, Instance, Operation, Service, Stamp};
-use dive_runtime::Runtime;
+use dive_orchestrator::{Instance, Service, Stamp};
 use futures_util::FutureExt as _;
 use futures_util::future::join;
 use harness_core::event::{Answer, What};
@@ -41,6 +39,7 @@ use crate::binding::deployment::topology::{
     phase_signal, spoke, state_signal, watched,
 };
 use crate::binding::deployment::{deeds, topology};
+use crate::worlds::deployment::{DeploymentParts, keycloak_breaker, usual_start};
 use operator::Operator;
 
 /// How often it is looked who holds the locks, and where breakers stand.
@@ -48,26 +47,6 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// How long the slowest order may take: an ordeal of a hundred runs.
 const PATIENCE: Duration = Duration::from_hours(24);
-
-/// Makes connections to the store, each a session of its own.
-pub type Connect = Arc<dyn Fn() -> Arc<dyn Store> + Send + Sync>;
-
-/// Makes the store of a process, which may connect as often as it wants.
-pub type Storing = Arc<dyn Fn(&Connect) -> Arc<dyn Store> + Send + Sync>;
-
-/// Puts something around a part.
-pub type Around<T> = Arc<dyn Fn(Arc<T>) -> Arc<T> + Send + Sync>;
-
-/// What stands in the place of the product's own parts in each operator's process: known defects, put back by tests.
-#[derive(Clone, Default)]
-pub struct DeploymentParts {
-    /// The store it works with.
-    pub store: Option<Storing>,
-    /// The platform it works on.
-    pub platform: Option<Around<dyn Platform>>,
-    /// Its time.
-    pub runtime: Option<Around<dyn Runtime>>,
-}
 
 /// What every process of an operator works with.
 struct Site {
@@ -154,32 +133,11 @@ impl VirtualDeployment {
                     recorder.signal(at, &signal, &holder);
                 }
             }
-            recorder.signal(at, KEYCLOAK_BREAKER, breaker(&self.site.eye).await);
+            recorder.signal(at, KEYCLOAK_BREAKER, keycloak_breaker(&self.site.eye).await);
             last = now;
             self.sim.sleep(LOOK).await;
         }
     }
-}
-
-async fn breaker(eye: &impl Store) -> &'static str {
-    let rows = eye.breakers().await.unwrap_or_default();
-    match rows.iter().find(|row| row.operation == Operation::Keycloak).map(|row| row.state) {
-        Some(BreakerState::Closed) => "CLOSED",
-        Some(BreakerState::Open { .. }) => "OPEN",
-        Some(BreakerState::HalfOpen { .. }) => "HALF_OPEN",
-        None => UNKNOWN,
-    }
-}
-
-/// About what a container takes until it is healthy, on a machine that does nothing else.
-fn usual_start(service: Service) -> Duration {
-    Duration::from_secs(match service {
-        Service::Keycloak => 12,
-        Service::Mongodb | Service::Backend => 5,
-        Service::Postgres | Service::OpalServer | Service::OpalClient => 4,
-        Service::Redis | Service::BlacklistRedis | Service::Opa => 2,
-        Service::Kas | Service::Frontend => 3,
-    })
 }
 
 impl SimSystem for VirtualDeployment {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dive_orchestrator::deploy::{Engine, Event, Interrupted, Order as Starting, Platform, Report};
-use dive_orchestrator::pipeline::Ask;
 use dive_orchestrator::{Holder, Instance, Phase};
 use dive_runtime::Runtime;
 use futures_util::future::{Either, select};
@@ -17,12 +16,14 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio_util::sync::CancellationToken;
 
-use super::ground::LinkedPlatform;
+use super::Site;
+use super::ground::Links;
 use super::store::Session;
-use super::{Connect, Site};
 use crate::binding::deployment::deeds;
 use crate::binding::deployment::orders::{Command, Order, Outcome};
 use crate::binding::deployment::topology::{NONE, bringing_up, phase_signal, watched};
+use crate::worlds::deployment::platform::PartedPlatform;
+use crate::worlds::deployment::{Connect, run};
 use crate::worlds::virtual_world::runtime::SimRuntime;
 
 /// How often it is looked whether the processes of a host have ended.
@@ -84,18 +85,7 @@ impl Operator {
     /// A process from its start to its end. Dropping the future is killing it.
     async fn process(&self, command: Command, instance: &Instance) -> Result<Report, Interrupted> {
         let process = Process::started(&self.0, instance);
-        let (engine, stop) = (process.engine(), &self.0.stop);
-        let ended = match command {
-            Command::Deploy => Box::pin(engine.deploy(instance, &Ask::Deploy.into(), stop)).await,
-            Command::DeploySerially => {
-                let engine = Engine { order: Starting::Serial, ..engine };
-                Box::pin(engine.deploy(instance, &Ask::Deploy.into(), stop)).await
-            }
-            Command::Resume => Box::pin(engine.deploy(instance, &Ask::Resume.into(), stop)).await,
-            Command::Rollback(to) => Box::pin(engine.rollback(instance, to, stop)).await,
-            Command::Down => Box::pin(engine.down(instance, stop)).await,
-            Command::Nuke | Command::Ordeal => Box::pin(engine.remove(instance, true, stop)).await,
-        };
+        let ended = run(process.engine(), command, instance, &self.0.stop).await;
         if let Ok(report) = &ended
             && Outcome::leaves_nothing(report.ending)
         {
@@ -159,7 +149,8 @@ impl Process {
     fn engine(&self) -> Engine {
         let site = &self.host.site;
         let runtime: Arc<dyn Runtime> = Arc::new(SimRuntime(self.host.node.clone()));
-        let platform: Arc<dyn Platform> = Arc::new(LinkedPlatform::new(self.host.name, &self.by, site));
+        let ways = Links::new(self.host.name, site);
+        let platform: Arc<dyn Platform> = Arc::new(PartedPlatform::new(ways, &self.by, runtime.clone()));
         let connect: Connect = {
             let (site, host, by, node) =
                 (site.clone(), self.host.name, self.by.clone(), self.host.node.clone());
@@ -173,21 +164,15 @@ impl Process {
             by: self.by.clone(),
             instance: self.instance.clone(),
         };
-        Engine {
-            store: parts.store.as_ref().map_or_else(|| connect(), |store| store(&connect)),
-            platform: match &parts.platform {
-                Some(around) => around(platform),
-                None => platform,
-            },
-            runtime: match &parts.runtime {
-                Some(around) => around(runtime),
-                None => runtime,
-            },
+        parts.around(Engine {
+            store: parts.connected(&connect),
+            platform,
+            runtime,
             chance: Arc::new(move || chance.lock().random()),
             observer: Arc::new(move |event: &Event| seen.observe(event)),
             holder: Holder { host: self.host.name.to_owned(), pid: self.pid },
             order: Starting::Parallel,
-        }
+        })
     }
 }
 

@@ -1,0 +1,66 @@
+//! What deploying is in every world: the engine of `dive`, told what to do, over a machine that is called part by part.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `calls` | a call of the machine as data, so that it can be made from another process |
+//! | `platform` | which part of the machine a call goes to, and what it means that the part can't be reached |
+//! | `parts` | what may stand in the place of the product's own parts |
+
+pub(super) mod calls;
+mod parts;
+pub(super) mod platform;
+
+use std::time::Duration;
+
+use dive_orchestrator::deploy::{Engine, Interrupted, Order as Starting, Report};
+use dive_orchestrator::pipeline::Ask;
+use dive_orchestrator::store::Store;
+use dive_orchestrator::{BreakerState, Instance, Operation, Service};
+use tokio_util::sync::CancellationToken;
+
+use crate::binding::deployment::orders::Command;
+use crate::binding::deployment::topology::UNKNOWN;
+
+pub use parts::{Around, Connect, DeploymentParts, Storing};
+
+/// About what a container takes until it is healthy, on a machine that does nothing else.
+pub(super) fn usual_start(service: Service) -> Duration {
+    Duration::from_secs(match service {
+        Service::Keycloak => 12,
+        Service::Mongodb | Service::Backend => 5,
+        Service::Postgres | Service::OpalServer | Service::OpalClient => 4,
+        Service::Redis | Service::BlacklistRedis | Service::Opa => 2,
+        Service::Kas | Service::Frontend => 3,
+    })
+}
+
+/// Where the breaker that all operators share for Keycloak stands, in the words of its signal.
+pub(super) async fn keycloak_breaker(store: &dyn Store) -> &'static str {
+    let rows = store.breakers().await.unwrap_or_default();
+    match rows.iter().find(|row| row.operation == Operation::Keycloak).map(|row| row.state) {
+        Some(BreakerState::Closed) => "CLOSED",
+        Some(BreakerState::Open { .. }) => "OPEN",
+        Some(BreakerState::HalfOpen { .. }) => "HALF_OPEN",
+        None => UNKNOWN,
+    }
+}
+
+/// Has a command carried out by `engine`, from its start to its end. An ordeal is many commands, and none of these.
+pub(super) async fn run(
+    engine: Engine,
+    command: Command,
+    instance: &Instance,
+    stop: &CancellationToken,
+) -> Result<Report, Interrupted> {
+    match command {
+        Command::Deploy => Box::pin(engine.deploy(instance, &Ask::Deploy.into(), stop)).await,
+        Command::DeploySerially => {
+            let engine = Engine { order: Starting::Serial, ..engine };
+            Box::pin(engine.deploy(instance, &Ask::Deploy.into(), stop)).await
+        }
+        Command::Resume => Box::pin(engine.deploy(instance, &Ask::Resume.into(), stop)).await,
+        Command::Rollback(to) => Box::pin(engine.rollback(instance, to, stop)).await,
+        Command::Down => Box::pin(engine.down(instance, stop)).await,
+        Command::Nuke | Command::Ordeal => Box::pin(engine.remove(instance, true, stop)).await,
+    }
+}

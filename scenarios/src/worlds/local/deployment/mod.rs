@@ -1,0 +1,173 @@
+//! Deploying in the world of processes: an operator's command is a process with the engine of `dive` in it, what it
+//! keeps its state in is a SQLite file, and what it deploys are processes in place of containers.
+//!
+//! ```text
+//!   LocalDeployment ── an order ──► host ── starts ──► order ── commits ──► SQLite ── its triggers ──┐
+//!        ▲                         (killed, frozen       │                                           ▼
+//!        │                          with all it started) └─ calls ──► machine ── tells ────────► witness
+//!        │                                                              └─ starts ──► container      │
+//!        └────────────────────────────── reads what was witnessed ◄──────────────────────────────────┘
+//! ```
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `stage` | what the processes of a run must know of each other; a run's time in all of them |
+//! | `host` | a host: each order is a process of its own there |
+//! | `order` | such a process, from its start to its end |
+//! | `machine` | what is deployed onto: a process that starts others, and outlives the operators |
+//! | `container` | a process in place of a container |
+//! | `witness` | what the database and the machine tell, in the order in which it happened |
+//! | `reading` | from what was witnessed to the timeline |
+
+mod container;
+mod host;
+mod machine;
+mod order;
+mod reading;
+mod stage;
+mod witness;
+
+pub use container::serve as serve_container;
+pub use host::serve as serve_host;
+pub use machine::serve as serve_machine;
+pub use order::carry_out as carry_out_order;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness_core::event::Answer;
+use harness_core::recorder::Recorder;
+use harness_core::time::Span;
+use harness_core::world::WorldError;
+use harness_local::clock::Clock;
+use harness_local::{LocalConfig, LocalSystem, LocalWorld, ServiceSpec, Site, WatcherCommand};
+
+use super::super::deployment::keycloak_breaker;
+use super::super::real;
+use super::super::watch::LogClock;
+use crate::binding::deployment::orders::{Order, Outcome};
+use crate::binding::deployment::topology::{
+    COLLEAGUE, ENGINE, FREE, KEYCLOAK_BREAKER, NONE, OPERATOR, lock_signal, phase_signal, state_signal,
+    watched,
+};
+use crate::execute::{ExecuteError, Plan};
+use reading::Reading;
+use stage::{DATABASE, STAGE, Stage};
+use witness::Witness;
+
+/// How often, in real time, it is read what was witnessed.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long after it happened, in real time, it may be before it is read.
+const LAG: Duration = Duration::from_millis(250);
+/// How long, in real time, the longest order may take.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// How long, in real time, a command has to come to the end of what it is writing.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Runs a plan's scenario on processes of this machine.
+pub(in crate::worlds) fn run(
+    plan: &Plan,
+    folder: &Path,
+    recorder: &Recorder,
+    interrupt: impl Future<Output = String>,
+) -> Result<(), ExecuteError> {
+    let config = LocalConfig {
+        speed: plan.speed,
+        seed: plan.seed,
+        reaper: WatcherCommand { program: plan.program.clone(), args: vec!["serve".into(), "reaper".into()] },
+    };
+    let system = LocalDeployment { program: plan.program.clone(), origin_ms: stage::wall_ms() };
+    let world = |journal| LocalWorld::new(system, config, journal);
+    real::on_this_thread(real::run(plan, folder, recorder, interrupt, world))
+}
+
+/// A machine and a database, and two hosts from which operators work on both.
+struct LocalDeployment {
+    program: PathBuf,
+    /// When it began, in real milliseconds since 1970.
+    origin_ms: u64,
+}
+
+impl LocalDeployment {
+    /// What a host knows; the machine itself, when it is none.
+    fn stage(&self, site: &Site, host: Option<&str>) -> Result<Stage, WorldError> {
+        Ok(Stage {
+            program: self.program.clone(),
+            database: site.folder(ENGINE).join(DATABASE),
+            origin_ms: self.origin_ms,
+            speed: site.clock().speed(),
+            seed: site.seed(),
+            machine: host.map_or_else(|| site.address(ENGINE), |host| site.via(host, ENGINE))?,
+        })
+    }
+
+    fn service(
+        &self,
+        site: &Site,
+        name: &str,
+        role: &str,
+        host: Option<&str>,
+    ) -> Result<ServiceSpec, WorldError> {
+        let listen = site.address(name)?.to_string();
+        let stage = serde_json::to_vec(&self.stage(site, host)?);
+        let stage = stage.map_err(|error| WorldError::Failed(error.to_string()))?;
+        let mut spec = ServiceSpec::new(name, &self.program, "/health")
+            .args(["serve", role, "--listen", &listen, "--stage", STAGE])
+            .args(host.into_iter().flat_map(|host| ["--name", host]))
+            .file(STAGE, stage);
+        spec.grace = GRACE;
+        Ok(spec)
+    }
+}
+
+impl LocalSystem for LocalDeployment {
+    fn plan(&self, site: &Site) -> Result<Vec<ServiceSpec>, WorldError> {
+        let host = |name| Ok(self.service(site, name, "operators-host", Some(name))?.after(ENGINE));
+        Ok(vec![self.service(site, ENGINE, "machine", None)?, host(OPERATOR)?, host(COLLEAGUE)?])
+    }
+
+    async fn send(&self, site: &Site, request: &str, number: u64) -> Answer {
+        let Some(order) = Order::named(request) else {
+            return Answer::new("error").with("error", "nobody is told such a thing here");
+        };
+        match site.address(order.by) {
+            Ok(host) => host::tell(host, order, number, PATIENCE).await,
+            Err(error) => Answer::new(Outcome::NoOperator.name()).with("error", error.to_string()),
+        }
+    }
+
+    async fn observe(&self, site: &Site, recorder: &Recorder) {
+        let clock = *site.clock();
+        let began = clock.now();
+        for instance in watched() {
+            recorder.signal(Span::exactly(began), &state_signal(&instance), "UNKNOWN");
+            recorder.signal(Span::exactly(began), &phase_signal(&instance), NONE);
+            recorder.signal(Span::exactly(began), &lock_signal(&instance), FREE);
+        }
+        let Ok(stage) = self.stage(site, None) else { return };
+        let eye = stage.connect();
+        let mut witness = Witness::of(&stage.database);
+        let mut reading = Reading::new(stage, LogClock::pair(began, clock.speed()));
+        let mut last = began;
+        loop {
+            let now = clock.now();
+            match witness.read().await {
+                Ok(witnessed) => {
+                    for one in witnessed {
+                        reading.record(&one, clock.now(), recorder);
+                    }
+                    reading.see_lapsed(Span::between(last, now), recorder);
+                }
+                Err(error) => tracing::warn!(%error, "what was witnessed can't be read"),
+            }
+            recorder.signal(Span::between(last, now), KEYCLOAK_BREAKER, keycloak_breaker(&eye).await);
+            last = now;
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn observation_lag(&self, clock: &Clock) -> Duration {
+        clock.system(LAG)
+    }
+}

@@ -1,0 +1,269 @@
+//! From what was witnessed to the timeline.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dive_orchestrator::deploy::Thing;
+use dive_orchestrator::store::ErrorRecord;
+use dive_orchestrator::{FencingToken, Held, Instance, LEASE, Phase, Resource, Stamp, StateChange};
+use harness_core::event::What;
+use harness_core::recorder::Recorder;
+use harness_core::time::{At, Span};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use super::stage::Stage;
+use super::witness::{TOLD, Witnessed};
+use crate::binding::deployment::deeds;
+use crate::binding::deployment::topology::{
+    FREE, NONE, bringing_up, lock_signal, phase_signal, state_signal, watched,
+};
+use crate::worlds::watch::LogClock;
+
+/// Who is at work on an instance, by what its lock's row says.
+struct Holding {
+    held: Held,
+    /// It was told already that it is over, though the row still says otherwise.
+    is_over: bool,
+}
+
+/// What is known from what was read so far.
+pub(super) struct Reading {
+    stage: Stage,
+    clock: LogClock,
+    holding: BTreeMap<String, Holding>,
+    /// Whose each token is.
+    tokens: BTreeMap<(String, u64), String>,
+}
+
+fn read<T: DeserializeOwned>(text: Option<&str>) -> Option<T> {
+    text.and_then(|text| serde_json::from_str(text).ok())
+}
+
+fn name(holder: &dive_orchestrator::Holder) -> String {
+    format!("{}#{}", holder.host, holder.pid)
+}
+
+impl Reading {
+    /// Nothing was read yet. `clock` is the run's.
+    pub(super) fn new(stage: Stage, clock: LogClock) -> Self {
+        Self { stage, clock, holding: BTreeMap::new(), tokens: BTreeMap::new() }
+    }
+
+    /// Puts something that was witnessed, and read at `received`, on the timeline.
+    pub(super) fn record(&mut self, witnessed: &Witnessed, received: At, recorder: &Recorder) {
+        let at = self.clock.printed(Timestamp::from_millisecond(witnessed.at).ok(), received);
+        for what in self.told(witnessed) {
+            put(at, what, recorder);
+        }
+    }
+
+    /// What it means.
+    fn told(&mut self, witnessed: &Witnessed) -> Vec<What> {
+        let Witnessed { kind, instance, before, after, .. } = witnessed;
+        let (before, after) = (before.as_deref(), after.as_deref());
+        if kind == TOLD {
+            return read(after).into_iter().collect();
+        }
+        let Ok(of) = instance.parse::<Instance>() else { return Vec::new() };
+        let signal = |name: String, value: &str| {
+            if watched().contains(&of) { vec![deeds::signal(name, value)] } else { Vec::new() }
+        };
+        match kind.as_str() {
+            "lock" => self.lock(&of, read(before), read(after)),
+            "state" => {
+                let Some(change) = read::<StateChange>(after) else { return Vec::new() };
+                let by = self.whose(instance, change.token);
+                let seen = signal(state_signal(&of), change.to.as_str());
+                [vec![deeds::state(&of, &by, &change)], seen].concat()
+            }
+            "phase-began" => signal(phase_signal(&of), after.unwrap_or(NONE)),
+            "phase-done" if before == Some(Phase::Deployment.as_str()) && watched().contains(&of) => {
+                let took = after.and_then(|millis| millis.parse().ok()).map(Duration::from_millis);
+                let sample =
+                    |took: Duration| What::Sample { measure: bringing_up(&of), value: took.as_secs_f64() };
+                took.map(sample).into_iter().collect()
+            }
+            "written" => read(after)
+                .map(|made: Resource| deeds::written(&of, &Thing::from(&made)))
+                .into_iter()
+                .collect(),
+            "struck-out" => read(before)
+                .map(|made: Resource| deeds::struck_out(&of, &Thing::from(&made)))
+                .into_iter()
+                .collect(),
+            "error" => {
+                let error = |error: ErrorRecord| deeds::error(&of, error.code, error.recovered);
+                read(after).map(error).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn whose(&self, instance: &str, token: FencingToken) -> String {
+        let whose = self.tokens.get(&(instance.to_owned(), token.number()));
+        whose.cloned().unwrap_or_else(|| format!("nobody, with token {token}"))
+    }
+
+    /// The lock's row changed.
+    fn lock(&mut self, of: &Instance, before: Option<Held>, after: Option<Held>) -> Vec<What> {
+        let instance = of.to_string();
+        let Some(held) = after else {
+            self.holding.remove(&instance);
+            return free(of);
+        };
+        let by = name(&held.by);
+        let is_renewed = before.is_some_and(|before| before.token == held.token);
+        let told = if is_renewed {
+            vec![deeds::renewal(of, &by)]
+        } else {
+            self.tokens.insert((instance.clone(), held.token.number()), by.clone());
+            let mut told = vec![deeds::lock(of, &by, held.token)];
+            if watched().contains(of) {
+                told.push(deeds::signal(lock_signal(of), &held.by.host));
+            }
+            told
+        };
+        self.holding.insert(instance, Holding { held, is_over: false });
+        told
+    }
+
+    /// Tells of each lock that ended by itself: with its session, or with its lease. The database does not: it finds
+    /// out when it is asked.
+    pub(super) fn see_lapsed(&mut self, at: Span, recorder: &Recorder) {
+        let (now, database) = (self.stage.now(), self.stage.database.clone());
+        for (instance, holding) in &mut self.holding {
+            if holding.is_over || !is_over(&holding.held, now, &database) {
+                continue;
+            }
+            holding.is_over = true;
+            for what in instance.parse().iter().flat_map(free) {
+                put(at, what, recorder);
+            }
+        }
+    }
+}
+
+fn put(at: Span, what: What, recorder: &Recorder) {
+    match what {
+        What::Signal { signal, value, .. } => recorder.signal(at, &signal, &value),
+        what => recorder.record(at, what),
+    }
+}
+
+/// Nobody is at work on it.
+fn free(of: &Instance) -> Vec<What> {
+    if !watched().contains(of) {
+        return Vec::new();
+    }
+    vec![deeds::signal(lock_signal(of), FREE), deeds::signal(phase_signal(of), NONE)]
+}
+
+/// Whether anybody else may take the lock, whatever its row says.
+fn is_over(held: &Held, now: Stamp, database: &Path) -> bool {
+    now.saturating_since(held.renewed) >= LEASE || !is_session_open(database, held.session.0)
+}
+
+/// Whether a client of a SQLite database lives: it keeps a file beside it locked.
+fn is_session_open(database: &Path, session: u64) -> bool {
+    let mut path = database.as_os_str().to_owned();
+    path.push(format!("-session-{session}"));
+    match File::open(PathBuf::from(path)) {
+        Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dive_orchestrator::store::{SqlStore, Store as _};
+    use dive_orchestrator::{DeploymentState, Holder, ResourceKind};
+
+    use super::super::witness::Witness;
+    use super::*;
+
+    fn stage(database: &Path) -> Stage {
+        let machine = ([127, 0, 0, 1], 1).into();
+        let (program, database) = (PathBuf::new(), database.to_owned());
+        Stage { program, database, origin_ms: 0, speed: 1.0, seed: 1, machine }
+    }
+
+    fn abouts(recorder: &Recorder) -> Vec<String> {
+        let about = |what: &What| match what {
+            What::Fact { about, .. } => Some(about.clone()),
+            What::Signal { value, .. } => Some(value.clone()),
+            _ => None,
+        };
+        recorder
+            .with_history(|history| history.events().iter().filter_map(|event| about(&event.what)).collect())
+    }
+
+    /// What a store commits is told in its order, with whose it was; the end of a session, which no row tells of, too.
+    #[tokio::test]
+    async fn what_is_committed_is_told_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("db");
+        let store = SqlStore::sqlite(&database);
+        store.migrate().await.unwrap();
+        let mut witness = Witness::of(&database);
+        witness.install().await.unwrap();
+        witness.install().await.unwrap();
+
+        let hub = Instance::Hub;
+        let lease = store.acquire(&hub, &Holder { host: "operator".into(), pid: 7 }).await.unwrap();
+        let (from, to) = (DeploymentState::Unknown, DeploymentState::Initializing);
+        store.transition(&lease, from, to, "why").await.unwrap();
+        store.begin_phase(&lease, Phase::Preflight).await.unwrap();
+        let made = Thing::new(ResourceKind::Volume, "data").over(None);
+        store.intend(&lease, Phase::Deployment, &made).await.unwrap();
+        Witness::of(&database).tell(&[deeds::made(&hub, &Thing::from(&made))]).await.unwrap();
+        store.undone(&lease, Phase::Deployment, &made).await.unwrap();
+
+        let recorder = Recorder::new(Vec::new());
+        let mut reading = Reading::new(stage(&database), LogClock::pair(At::from_start(Duration::ZERO), 1.0));
+        let received = At::from_start(Duration::from_mins(1));
+        for witnessed in witness.read().await.unwrap() {
+            reading.record(&witnessed, received, &recorder);
+        }
+        let told =
+            ["lock", "operator", "state", "INITIALIZING", "PREFLIGHT", "written", "made", "struck-out"];
+        assert_eq!(abouts(&recorder), told);
+        let by = recorder.with_history(|history| match &history.events()[2].what {
+            What::Fact { detail, .. } => detail["by"].clone(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(by, "operator#7");
+        assert!(witness.read().await.unwrap().is_empty(), "each is told once");
+
+        // Its time is that of the store: it was renewed just now.
+        let stage = Stage { origin_ms: super::super::stage::wall_ms(), ..stage(&database) };
+        reading.stage = stage;
+        reading.see_lapsed(Span::exactly(received), &recorder);
+        assert_eq!(abouts(&recorder), told, "its session is open");
+        drop(store);
+        reading.see_lapsed(Span::exactly(received), &recorder);
+        reading.see_lapsed(Span::exactly(received), &recorder);
+        assert_eq!(abouts(&recorder)[told.len()..], ["free", "none"]);
+    }
+
+    #[test]
+    fn a_lock_that_was_not_renewed_for_its_lease_is_over() {
+        let held = Held {
+            by: Holder { host: "operator".into(), pid: 7 },
+            since: Stamp::from_millis(0),
+            renewed: Stamp::from_millis(5_000),
+            session: dive_orchestrator::SessionId(1),
+            token: FencingToken::FIRST,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("db");
+        let session = File::create(folder.path().join("db-session-1")).unwrap();
+        assert!(is_over(&held, held.renewed, &database), "nobody keeps it locked");
+        session.lock().unwrap();
+        let last = held.renewed + LEASE;
+        assert!(!is_over(&held, Stamp::from_millis(last.millis() - 1), &database));
+        assert!(is_over(&held, last, &database));
+    }
+}

@@ -1,0 +1,132 @@
+//! What the processes of a run must know of each other, and the run's time, which is the same in all of them.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dive_orchestrator::Stamp;
+use dive_orchestrator::store::{PATIENCE, SqlStore};
+use dive_runtime::{Monotonic, Runtime, Task, TokioRuntime, Wall};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The file it is written to, in the folder of each service.
+pub(super) const STAGE: &str = "stage.json";
+/// The orchestration's database, in the folder of the machine.
+pub(super) const DATABASE: &str = "orchestration.db";
+
+/// It, as a file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stage {
+    /// What plays every role.
+    pub(super) program: PathBuf,
+    /// The orchestration's database.
+    pub(super) database: PathBuf,
+    /// When the run's time began, in real milliseconds since 1970.
+    pub(super) origin_ms: u64,
+    /// System seconds in a real second.
+    pub(super) speed: f64,
+    /// What decides what is drawn by chance.
+    pub(super) seed: u64,
+    /// Where the machine is reached.
+    pub(super) machine: SocketAddr,
+}
+
+/// Real milliseconds since 1970.
+pub(super) fn wall_ms() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
+}
+
+impl Stage {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_slice(&fs::read(path)?)?)
+    }
+
+    /// The present instant, in the run's time.
+    pub(super) fn now(&self) -> Stamp {
+        at(self.origin_ms, self.speed, wall_ms())
+    }
+
+    /// The real duration within which a system time passes.
+    pub(super) fn real(&self, system: Duration) -> Duration {
+        system.div_f64(self.speed)
+    }
+
+    /// A session of its own with the database, in the run's time.
+    pub(super) fn connect(&self) -> SqlStore {
+        let stage = self.clone();
+        SqlStore::sqlite(&self.database).clocked_by(move || stage.now()).patience(self.real(PATIENCE))
+    }
+
+    /// The run's time for the engine. Must be called within a tokio runtime.
+    pub(super) fn runtime(&self) -> Arc<dyn Runtime> {
+        Arc::new(Scaled { stage: self.clone(), real: TokioRuntime::new() })
+    }
+}
+
+/// The instant of the run that a real one is.
+fn at(origin_ms: u64, speed: f64, wall_ms: u64) -> Stamp {
+    let since = Duration::from_millis(wall_ms.saturating_sub(origin_ms)).mul_f64(speed);
+    Stamp::from_millis(origin_ms) + since
+}
+
+/// Real time, in which a run's seconds are shorter.
+struct Scaled {
+    stage: Stage,
+    real: TokioRuntime,
+}
+
+impl Runtime for Scaled {
+    fn now(&self) -> Monotonic {
+        Monotonic::from_start(self.real.now().since_start().mul_f64(self.stage.speed))
+    }
+
+    fn wall(&self) -> Wall {
+        Wall::from_epoch(Duration::from_millis(self.stage.now().millis()))
+    }
+
+    fn sleep_until(&self, deadline: Monotonic) -> Task {
+        self.real.sleep_until(Monotonic::from_start(self.stage.real(deadline.since_start())))
+    }
+
+    fn spawn(&self, name: &'static str, task: Task) {
+        self.real.spawn(name, task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_real_second_is_as_many_of_the_run_as_its_speed() {
+        assert_eq!(at(5_000, 4.0, 5_000), Stamp::from_millis(5_000));
+        assert_eq!(at(5_000, 4.0, 6_000), Stamp::from_millis(9_000));
+        assert_eq!(at(5_000, 4.0, 4_000), Stamp::from_millis(5_000), "a clock that was set back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sleeps_in_the_runs_time_wakes_when_it_is_over() {
+        let stage = Stage {
+            program: PathBuf::new(),
+            database: PathBuf::new(),
+            origin_ms: 0,
+            speed: 4.0,
+            seed: 1,
+            machine: ([127, 0, 0, 1], 1).into(),
+        };
+        let (runtime, real) = (stage.runtime(), TokioRuntime::new());
+        let before = runtime.now();
+        runtime.sleep(Duration::from_secs(20)).await;
+        assert_eq!(real.now().since_start().as_secs(), 5);
+        assert_eq!(runtime.now().saturating_since(before).as_secs(), 20);
+    }
+}
