@@ -25,6 +25,7 @@ static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
             signal("hub/circuit/opa", &["CLOSED", "OPEN", "HALF_OPEN"]),
         ]
         .into(),
+        at_rest: [("hub/status".to_owned(), "healthy".to_owned())].into(),
         measures: [("in-flight".to_owned(), "calls".to_owned())].into(),
     };
     let sentence = |name: &str| [(name.to_owned(), "a sentence".to_owned())].into();

@@ -131,6 +131,12 @@ impl ScenarioBuilder {
         self.step(Step::WaitBetween { least, most })
     }
 
+    /// The same steps for each of a list: `steps` says one turn of them. Names that are the same in two turns are
+    /// the names of the same thing, so put what tells the turns apart into them.
+    pub fn each<T>(self, of: impl IntoIterator<Item = T>, steps: impl FnMut(Self, T) -> Self) -> Self {
+        of.into_iter().fold(self, steps)
+    }
+
     /// Any step.
     pub fn step(mut self, step: Step) -> Self {
         self.0.steps.push(step);

@@ -1,15 +1,19 @@
 //! A scenario: what breaks, what must hold, and by when.
 //!
-//! [`source`] reads the YAML people write, with positions; [`check`](check()) holds it against the
-//! system's vocabulary and turns it into the model of this file; [`ScenarioBuilder`] says the same in
-//! Rust. The model is what runs and what a run record keeps. What is wrong is told by `diagnostics`.
+//! [`source`] reads the YAML people write, with positions; `written_out` repeats the steps of each `each`, so that
+//! nothing after it knows of repetition; [`check`](check()) holds them against the system's vocabulary and turns
+//! them into the model of this file; [`ScenarioBuilder`] says the same in Rust. The model is what runs and what a
+//! run record keeps. What is wrong is told by `diagnostics`.
 
 mod build;
 mod check;
 mod diagnostics;
+mod placeholder;
 mod reading;
+mod slot;
 pub mod source;
 mod wait;
+mod written_out;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,8 +24,10 @@ use serde::{Deserialize, Serialize};
 pub use build::ScenarioBuilder;
 pub use check::check;
 pub use diagnostics::{Place, Problem, ScenarioError};
-pub use wait::Wait;
+pub use placeholder::Row;
+pub use slot::{Slot, Written};
 pub(crate) use wait::drawn;
+pub use wait::{NoWait, Wait};
 
 use crate::fault::{Fault, Strike};
 use crate::time::seconds;

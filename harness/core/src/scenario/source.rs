@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::diagnostics::ScenarioError;
+use super::placeholder::Row;
 use super::reading;
+use super::slot::Slot;
 use super::wait::Wait;
 use crate::fault::{Fault, Strike};
 use crate::time::HumanDuration;
@@ -121,7 +123,22 @@ pub enum StepSource {
     /// Go on as soon as a signal has a value.
     Until(UntilSource),
     /// Let time pass: so long, or as the run's seed says.
-    Wait(Wait),
+    Wait(#[schemars(with = "Slot<Wait>")] Spanned<Slot<Wait>>),
+    /// Do the same steps for each row of a table.
+    Each(EachSource),
+}
+
+/// The same steps for each row of a table. In their names, words, times and numbers `<column>` stands for what the
+/// row has in that column. None of them is an `each` itself.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EachSource {
+    /// The rows, 1 to 64, each with the same columns. The first column tells the turns apart in messages.
+    #[schemars(with = "Vec<Row>", length(min = 1, max = 64))]
+    pub of: Spanned<Vec<Spanned<Row>>>,
+    /// What is done in each turn.
+    #[schemars(with = "Vec<StepSource>", length(min = 1))]
+    pub steps: Vec<Spanned<StepSource>>,
 }
 
 /// Something done once.
@@ -151,8 +168,8 @@ pub struct SendSource {
     pub request: Spanned<String>,
     /// How many, 1 to 10 000. Default: 1.
     #[serde(default)]
-    #[schemars(with = "Option<u32>", range(min = 1, max = 10_000))]
-    pub count: Option<Spanned<u32>>,
+    #[schemars(with = "Option<Slot<u32>>", extend("minimum" = 1, "maximum" = 10_000))]
+    pub count: Option<Spanned<Slot<u32>>>,
 }
 
 /// A trigger.
@@ -166,8 +183,8 @@ pub struct UntilSource {
     #[schemars(with = "String")]
     pub is: Spanned<String>,
     /// How long that may take.
-    #[schemars(with = "HumanDuration")]
-    pub within: Spanned<HumanDuration>,
+    #[schemars(with = "Slot<HumanDuration>")]
+    pub within: Spanned<Slot<HumanDuration>>,
     /// The name by which expectations refer to this instant.
     #[serde(default, rename = "as")]
     #[schemars(with = "Option<String>")]
@@ -228,32 +245,32 @@ pub struct ExpectSource {
     pub some: Option<Vec<Spanned<String>>>,
     /// So many of a hundred requests are answered within `answered-within`.
     #[serde(default)]
-    #[schemars(with = "Option<f64>")]
-    pub percent: Option<Spanned<f64>>,
+    #[schemars(with = "Option<Slot<f64>>")]
+    pub percent: Option<Spanned<Slot<f64>>>,
     /// No answer takes longer, or none of those that `percent` counts.
     #[serde(default)]
-    #[schemars(with = "Option<HumanDuration>")]
-    pub answered_within: Option<Spanned<HumanDuration>>,
+    #[schemars(with = "Option<Slot<HumanDuration>>")]
+    pub answered_within: Option<Spanned<Slot<HumanDuration>>>,
     /// The least number: of turns, of answers, or the least value of a measure.
     #[serde(default)]
-    #[schemars(with = "Option<f64>")]
-    pub at_least: Option<Spanned<f64>>,
+    #[schemars(with = "Option<Slot<f64>>")]
+    pub at_least: Option<Spanned<Slot<f64>>>,
     /// The greatest number of turns, or the greatest value of a measure.
     #[serde(default)]
-    #[schemars(with = "Option<f64>")]
-    pub at_most: Option<Spanned<f64>>,
+    #[schemars(with = "Option<Slot<f64>>")]
+    pub at_most: Option<Spanned<Slot<f64>>>,
     /// The anchor that `within` and `not-before` are counted from.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub after: Option<Spanned<String>>,
     /// The upper bound.
     #[serde(default)]
-    #[schemars(with = "Option<HumanDuration>")]
-    pub within: Option<Spanned<HumanDuration>>,
+    #[schemars(with = "Option<Slot<HumanDuration>>")]
+    pub within: Option<Spanned<Slot<HumanDuration>>>,
     /// The lower bound.
     #[serde(default)]
-    #[schemars(with = "Option<HumanDuration>")]
-    pub not_before: Option<Spanned<HumanDuration>>,
+    #[schemars(with = "Option<Slot<HumanDuration>>")]
+    pub not_before: Option<Spanned<Slot<HumanDuration>>>,
     /// The anchor at which the window begins. Default: start.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -264,8 +281,8 @@ pub struct ExpectSource {
     pub until: Option<Spanned<String>>,
     /// How long the window lasts.
     #[serde(default, rename = "for")]
-    #[schemars(with = "Option<HumanDuration>")]
-    pub lasting: Option<Spanned<HumanDuration>>,
+    #[schemars(with = "Option<Slot<HumanDuration>>")]
+    pub lasting: Option<Spanned<Slot<HumanDuration>>>,
     /// The name by which later expectations refer to the moment this one is met.
     #[serde(default, rename = "as")]
     #[schemars(with = "Option<String>")]

@@ -1,14 +1,14 @@
 //! How long a step lets time pass: a time, or one that is drawn from the run's seed.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use schemars::JsonSchema;
-use serde::Deserialize;
 
-use crate::time::{DURATION_PATTERN, HumanDuration};
+use crate::time::{DURATION_PATTERN, HumanDuration, NoDuration};
 
 /// `20s`, or `0s..5s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,17 @@ pub enum Wait {
     Exactly(HumanDuration),
     /// Something between, both included.
     Between(HumanDuration, HumanDuration),
+}
+
+/// A text that says no time to let pass.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoWait {
+    /// One of its durations is none.
+    #[error(transparent)]
+    Duration(#[from] NoDuration),
+    /// Nothing lies between the two.
+    #[error("`{0}`: the second duration must be the longer one")]
+    EndsBeforeItBegins(String),
 }
 
 /// The instant that `seed` gives to step `number` of a scenario, between `least` and `most`.
@@ -34,17 +45,14 @@ impl fmt::Display for Wait {
     }
 }
 
-impl<'de> Deserialize<'de> for Wait {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        let text = String::deserialize(deserializer)?;
-        let Some((least, most)) = text.split_once("..") else {
-            return text.parse().map(Self::Exactly).map_err(D::Error::custom);
-        };
-        let (least, most): (HumanDuration, HumanDuration) =
-            (least.parse().map_err(D::Error::custom)?, most.parse().map_err(D::Error::custom)?);
-        if least.0 >= most.0 {
-            return Err(D::Error::custom(format!("`{text}`: the second duration must be the longer one")));
+impl FromStr for Wait {
+    type Err = NoWait;
+
+    fn from_str(text: &str) -> Result<Self, NoWait> {
+        let Some((least, most)) = text.split_once("..") else { return Ok(Self::Exactly(text.parse()?)) };
+        let (least, most): (HumanDuration, HumanDuration) = (least.parse()?, most.parse()?);
+        if least >= most {
+            return Err(NoWait::EndsBeforeItBegins(text.to_owned()));
         }
         Ok(Self::Between(least, most))
     }
@@ -71,7 +79,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Wait, String> {
-        serde_json::from_value(text.into()).map_err(|error| error.to_string())
+        text.parse().map_err(|error: NoWait| error.to_string())
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! Scenario files: what is refused and in which words, what the schema allows, what the builder says.
 
+mod each;
 mod refused;
 mod same;
 mod schema;

@@ -93,7 +93,7 @@ refused! {
     flap_of_a_flap: with("{refuse: hub -> opa}", "{flap: {fault: {refuse: hub -> opa}, down: 1s, up: 1s}}");
     not_an_id: with("id: circuit/opa-outage", "id: OPA Outage");
     no_steps: WHOLE.split("steps:").next().unwrap().to_owned() + "steps: []\n";
-    several_problems_at_once: with("{stop: opa}", "{stop: opaa}").replace("fail-closed", "fail-clsed").replace("[allowed]", "[granted]");
+    several_problems_at_once: with("{stop: opa}", "{stop: opaa}").replace("fail-closed", "fail-clsed").replace("none: [allowed]", "none: [granted]");
     empty_file: "";
     blank_file: "\n  \n# nothing\n";
     broken_yaml: with("steady:\n", "steady: [\n");

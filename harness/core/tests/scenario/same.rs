@@ -96,6 +96,18 @@ fn built() -> Scenario {
             at_least: 1,
             window: Window { from: Anchor::Answered("herd".into()), until: Until::Anchor(Anchor::End) },
         })
+        .each([("first", 10), ("second", 20)], |scenario, (caller, count)| {
+            let scenario = scenario.send(caller, "read", count);
+            let scenario =
+                if caller == "first" { scenario.wait(s(1)) } else { scenario.wait_between(s(1), s(3)) };
+            scenario.expect(Claim::Requests {
+                load: caller.into(),
+                answers: Answers::All(words(&["allowed"])),
+                at_least: count,
+                answered_within: None,
+                window: Window { from: Anchor::Start, until: Until::Anchor(Anchor::End) },
+            })
+        })
         .recovery_within(s(120))
         .build()
 }

@@ -60,6 +60,10 @@ fn what_the_reader_refuses_for_its_form_the_schema_refuses() {
         ("count: 200", "count: 0"),
         ("topology: hub", "topology: [hub]"),
         ("  for: 5s", "  fore: 5s"),
+        ("- {caller: first, count: 10,", "- {Caller: first, count: 10,"),
+        ("wait: <pause>", "wait: <PAUSE>"),
+        ("count: <count>", "count: <0>"),
+        ("      of:\n", "      off:\n"),
     ] {
         assert!(WHOLE.contains(from), "{from}");
         let text = WHOLE.replacen(from, to, 1);

@@ -19,11 +19,14 @@ impl Checker<'_> {
             }
             (None, None) => Until::Anchor(Anchor::End),
             (Some(until), None) => Until::Anchor(self.later_anchor(until)?),
-            (None, Some(lasting)) if lasting.value.0.is_zero() => {
-                self.problem(Problem::at(lasting.referenced, "a window of no length shows nothing"));
-                return None;
+            (None, Some(lasting)) => {
+                let given = self.given(lasting)?;
+                if given.0.is_zero() {
+                    self.problem(Problem::at(lasting.referenced, "a window of no length shows nothing"));
+                    return None;
+                }
+                Until::Lasting(given.0)
             }
-            (None, Some(lasting)) => Until::Lasting(lasting.value.0),
         };
         if let Until::Anchor(end) = &until {
             let order = |anchor: &Anchor| self.acts.iter().position(|act| act == anchor);

@@ -8,6 +8,16 @@ use super::Checker;
 use crate::scenario::diagnostics::Problem;
 use crate::scenario::source::ExpectSource;
 use crate::scenario::{Answers, Claim, Expectation};
+use crate::time::HumanDuration;
+
+/// A number, and where it stands.
+type Bound = (f64, Location);
+
+#[derive(Default)]
+struct Bounds {
+    least: Option<Bound>,
+    most: Option<Bound>,
+}
 
 impl Checker<'_> {
     pub(super) fn expect(&mut self, source: &ExpectSource, at: Location) -> Option<Expectation> {
@@ -53,12 +63,12 @@ impl Checker<'_> {
             (None, None, Some(value)) => {
                 self.only(source, at, "turns", &["turns", "from", "until", "for", "at-least", "at-most"]);
                 self.signal_value(signal, value);
-                self.bounded(source, at)?;
+                let bounds = self.bounded(source, at)?;
                 Some(Claim::Turns {
                     signal: signal.value.clone(),
                     value: value.value.clone(),
-                    at_least: self.count(source.at_least.as_ref(), 0)?,
-                    at_most: self.count(source.at_most.as_ref(), u32::MAX)?,
+                    at_least: self.count(bounds.least, 0)?,
+                    at_most: self.count(bounds.most, u32::MAX)?,
                     window: self.window(source, at)?,
                 })
             }
@@ -84,20 +94,23 @@ impl Checker<'_> {
             self.problem(problem.help("for example `after: outage, within: 30s`"));
             return None;
         };
-        let not_before = source.not_before.as_ref().map_or(Duration::ZERO, |bound| bound.value.0);
-        if let Some(bound) = source.not_before.as_ref().filter(|bound| bound.value >= within.value) {
-            let message =
-                format!("nothing can happen not before {} and within {}", bound.value, within.value);
+        let (within_at, within) = (within.referenced, self.given(within)?);
+        let not_before = match &source.not_before {
+            Some(bound) => self.given(bound)?,
+            None => HumanDuration(Duration::ZERO),
+        };
+        if let Some(bound) = source.not_before.as_ref().filter(|_| not_before >= within) {
+            let message = format!("nothing can happen not before {not_before} and within {within}");
             self.problem(Problem::at(bound.referenced, message));
-        } else if within.value.0.is_zero() {
-            self.problem(Problem::at(within.referenced, "nothing can be told to happen within no time"));
+        } else if within.0.is_zero() {
+            self.problem(Problem::at(within_at, "nothing can be told to happen within no time"));
         }
         Some(Claim::Becomes {
             signal: signal.value.clone(),
             value: value.value.clone(),
             after: self.anchor(after)?,
-            not_before,
-            within: within.value.0,
+            not_before: not_before.0,
+            within: within.0,
         })
     }
 
@@ -111,17 +124,17 @@ impl Checker<'_> {
         if let Some(topology) = self.topology {
             self.known("measure", measure, topology.measures.keys());
         }
-        self.bounded(source, at)?;
-        for bound in source.at_least.iter().chain(&source.at_most) {
-            if !bound.value.is_finite() {
-                self.problem(Problem::at(bound.referenced, format!("{} bounds nothing", bound.value)));
+        let bounds = self.bounded(source, at)?;
+        for (bound, at) in bounds.least.iter().chain(&bounds.most) {
+            if !bound.is_finite() {
+                self.problem(Problem::at(*at, format!("{bound} bounds nothing")));
                 return None;
             }
         }
         Some(Claim::Measures {
             measure: measure.value.clone(),
-            at_least: source.at_least.as_ref().map_or(f64::MIN, |bound| bound.value),
-            at_most: source.at_most.as_ref().map_or(f64::MAX, |bound| bound.value),
+            at_least: bounds.least.map_or(f64::MIN, |(bound, _)| bound),
+            at_most: bounds.most.map_or(f64::MAX, |(bound, _)| bound),
             window: self.window(source, at)?,
         })
     }
@@ -154,14 +167,19 @@ impl Checker<'_> {
                 self.known("class of answers", class, known);
             }
         }
-        if let Some(limit) = source.answered_within.as_ref().filter(|limit| limit.value.0.is_zero()) {
-            self.problem(Problem::at(limit.referenced, "nothing is answered within no time"));
+        let at_least = self.least_number(source)?;
+        let answered_within = match &source.answered_within {
+            Some(limit) => Some((limit.referenced, self.given(limit)?.0)),
+            None => None,
+        };
+        if let Some((at, _)) = answered_within.filter(|(_, limit)| limit.is_zero()) {
+            self.problem(Problem::at(at, "nothing is answered within no time"));
         }
         Some(Claim::Requests {
             load: load.value.clone(),
             answers: kind(plain(classes)),
-            at_least: self.count(source.at_least.as_ref(), 1)?.max(1),
-            answered_within: source.answered_within.as_ref().map(|limit| limit.value.0),
+            at_least,
+            answered_within: answered_within.map(|(_, limit)| limit),
             window: self.window(source, at)?,
         })
     }
@@ -171,21 +189,28 @@ impl Checker<'_> {
         self.only(source, at, "percent", &keys);
         let loads = self.loads.clone();
         self.known("load", load, loads.keys());
-        let percent = source.percent.as_ref()?;
-        if !(percent.value > 0.0 && percent.value <= 100.0) {
-            let problem = Problem::at(percent.referenced, format!("{} of a hundred are none", percent.value));
+        let (percent_at, percent) = {
+            let percent = source.percent.as_ref()?;
+            (percent.referenced, self.given(percent)?)
+        };
+        if !(percent > 0.0 && percent <= 100.0) {
+            let problem = Problem::at(percent_at, format!("{percent} of a hundred are none"));
             self.problem(problem.help("above 0, at most 100"));
         }
-        let Some(within) = source.answered_within.as_ref().filter(|limit| !limit.value.0.is_zero()) else {
+        let within = match &source.answered_within {
+            Some(limit) => Some(self.given(limit)?),
+            None => None,
+        };
+        let Some(within) = within.filter(|limit| !limit.0.is_zero()) else {
             let problem = Problem::at(at, "`percent` needs a time");
             self.problem(problem.help("for example `percent: 95, answered-within: 200ms`"));
             return None;
         };
         Some(Claim::Pace {
             load: load.value.clone(),
-            percent: percent.value,
-            within: within.value.0,
-            at_least: self.count(source.at_least.as_ref(), 1)?.max(1),
+            percent,
+            within: within.0,
+            at_least: self.least_number(source)?,
             window: self.window(source, at)?,
         })
     }
@@ -234,29 +259,46 @@ impl Checker<'_> {
         Some(())
     }
 
-    /// Refuses bounds that are not there, and bounds that nothing can meet.
-    fn bounded(&mut self, source: &ExpectSource, at: Location) -> Option<()> {
-        let problem = match (&source.at_least, &source.at_most) {
+    /// The bounds that are given; refuses none at all, and two that nothing can meet.
+    fn bounded(&mut self, source: &ExpectSource, at: Location) -> Option<Bounds> {
+        let bounds = self.bounds(source)?;
+        let problem = match (bounds.least, bounds.most) {
             (None, None) => Problem::at(at, "no bound").help("give `at-least`, `at-most` or both"),
-            (Some(least), Some(most)) if least.value > most.value => {
-                let message = format!("nothing is at least {} and at most {}", least.value, most.value);
-                Problem::at(most.referenced, message)
+            (Some((least, _)), Some((most, at))) if least > most => {
+                Problem::at(at, format!("nothing is at least {least} and at most {most}"))
             }
-            _ => return Some(()),
+            _ => return Some(bounds),
         };
         self.problem(problem);
         None
     }
 
-    /// A bound that counts: a whole number.
-    fn count(&mut self, bound: Option<&Spanned<f64>>, default: u32) -> Option<u32> {
-        let Some(bound) = bound else { return Some(default) };
-        if bound.value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&bound.value) {
-            return Some(bound.value as u32);
+    fn bounds(&mut self, source: &ExpectSource) -> Option<Bounds> {
+        let mut bounds = Bounds::default();
+        if let Some(least) = &source.at_least {
+            bounds.least = Some((self.given(least)?, least.referenced));
         }
-        let problem = Problem::at(bound.referenced, format!("{} counts nothing", bound.value));
+        if let Some(most) = &source.at_most {
+            bounds.most = Some((self.given(most)?, most.referenced));
+        }
+        Some(bounds)
+    }
+
+    /// A bound that counts: a whole number.
+    fn count(&mut self, bound: Option<Bound>, default: u32) -> Option<u32> {
+        let Some((bound, at)) = bound else { return Some(default) };
+        if bound.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&bound) {
+            return Some(bound as u32);
+        }
+        let problem = Problem::at(at, format!("{bound} counts nothing"));
         self.problem(problem.help("a number of times is whole, from 0 on"));
         None
+    }
+
+    /// How many requests there must have been: at least one.
+    fn least_number(&mut self, source: &ExpectSource) -> Option<u32> {
+        let least = self.bounds(source)?.least;
+        Some(self.count(least, 1)?.max(1))
     }
 }
 

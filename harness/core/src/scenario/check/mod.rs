@@ -9,14 +9,15 @@
 //! | `faults` | aims and settings of what is broken |
 //! | `anchors` | what times are counted from, and windows |
 //! | `claims` | expectations |
+//! | `turns` | what is wrong in some turns of an `each`, and what in all |
 
 mod anchors;
 mod claims;
 mod faults;
 mod names;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use serde_saphyr::{Location, Spanned};
 
@@ -26,7 +27,8 @@ use super::diagnostics::{Place, Problem, ScenarioError, key_before};
 use super::source::{
     DEFAULT_RECOVERY, DEFAULT_STEADY_FOR, DEFAULT_STEADY_WITHIN, File, SendSource, StepSource, UntilSource,
 };
-use super::{Anchor, Load, Scenario, Steady, Step, Wait};
+use super::written_out::{Turn, WrittenStep, written_out};
+use super::{Anchor, Load, Scenario, Slot, Steady, Step, Wait, Written};
 use crate::runner::load::LEAST_INTERVAL;
 use crate::vocabulary::{Topology, Vocabulary, suggest};
 
@@ -43,15 +45,16 @@ pub fn check(
     path: &str,
     text: &str,
 ) -> Result<Scenario, ScenarioError> {
+    let refused = |mut problems: Vec<Problem>| {
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        problems.dedup();
+        ScenarioError::new(path, text, problems)
+    };
+    let steps = written_out(&file.steps, text).map_err(refused)?;
     let mut checker = Checker::new(file, vocabulary, text);
-    let scenario = checker.scenario(file);
-    if checker.problems.is_empty() {
-        Ok(scenario)
-    } else {
-        checker.problems.sort_by_key(|problem| (problem.line, problem.column));
-        checker.problems.dedup();
-        Err(ScenarioError::new(path, text, checker.problems))
-    }
+    let scenario = checker.scenario(file, &steps);
+    let problems = turns::told(checker.problems);
+    if problems.is_empty() { Ok(scenario) } else { Err(refused(problems)) }
 }
 
 /// What is known of the file, up to the step that is being checked.
@@ -72,7 +75,10 @@ struct Checker<'a> {
     acts: Vec<Anchor>,
     /// The named expectations and triggers.
     met: BTreeSet<String>,
-    problems: Vec<Problem>,
+    /// The turn of an `each` that the step is done in.
+    turn: Option<Turn>,
+    /// What is wrong, and in which turn.
+    problems: Vec<(Problem, Option<Turn>)>,
 }
 
 impl<'a> Checker<'a> {
@@ -87,12 +93,19 @@ impl<'a> Checker<'a> {
             active: BTreeSet::new(),
             acts: Vec::new(),
             met: BTreeSet::new(),
+            turn: None,
             problems: Vec::new(),
         }
     }
 
     fn problem(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        self.problems.push((problem, self.turn.clone()));
+    }
+
+    /// What a slot holds, if it holds what belongs there.
+    fn given<T: Written>(&mut self, slot: &Spanned<Slot<T>>) -> Option<T> {
+        let given = slot.value.get();
+        given.map_err(|why| self.problem(Problem::at(slot.referenced, why))).ok()
     }
 
     /// Where the key of a value stands.
@@ -104,15 +117,19 @@ impl<'a> Checker<'a> {
         self.faults.keys().copied().collect()
     }
 
-    fn scenario(&mut self, file: &File) -> Scenario {
+    fn scenario(&mut self, file: &File, written: &[WrittenStep]) -> Scenario {
         self.head(file);
         let load = self.load(file);
         let steady = self.steady(file);
         for (name, fault) in &file.faults {
             self.fault(name, fault);
         }
-        let steps: Vec<Step> =
-            file.steps.iter().filter_map(|step| self.step(&step.value, step.referenced)).collect();
+        let mut steps = Vec::with_capacity(written.len());
+        for WrittenStep { step, at, turn } in written {
+            self.turn.clone_from(turn);
+            steps.extend(self.step(step, *at));
+        }
+        self.turn = None;
         if file.steps.is_empty() {
             self.problem(Problem::at(file.id.referenced, "a scenario without steps shows nothing"));
         }
@@ -226,11 +243,13 @@ impl<'a> Checker<'a> {
             }
             StepSource::Send(send) => Some(self.send(send)),
             StepSource::Expect(source) => self.expect(source, at).map(Step::Expect),
-            StepSource::Until(until) => Some(self.until(until)),
-            StepSource::Wait(Wait::Exactly(duration)) => Some(Step::Wait(duration.0)),
-            StepSource::Wait(Wait::Between(least, most)) => {
-                Some(Step::WaitBetween { least: least.0, most: most.0 })
-            }
+            StepSource::Until(until) => self.until(until),
+            StepSource::Wait(wait) => Some(match self.given(wait)? {
+                Wait::Exactly(duration) => Step::Wait(duration.0),
+                Wait::Between(least, most) => Step::WaitBetween { least: least.0, most: most.0 },
+            }),
+            // Written out by now.
+            StepSource::Each(_) => None,
         }
     }
 
@@ -266,7 +285,7 @@ impl<'a> Checker<'a> {
     fn send(&mut self, send: &SendSource) -> Step {
         let vocabulary = self.vocabulary;
         self.known("request", &send.request, vocabulary.requests.keys());
-        let count = send.count.as_ref().map_or(1, |count| count.value);
+        let count = send.count.as_ref().and_then(|count| self.given(count)).unwrap_or(1);
         if let Some(at) = send.count.as_ref().filter(|_| !(1..=SEND_LIMIT).contains(&count)) {
             let message = format!("{count} requests at once: 1 to {SEND_LIMIT} are possible");
             self.problem(Problem::at(at.referenced, message));
@@ -274,15 +293,16 @@ impl<'a> Checker<'a> {
         let (name, request) = (send.name.value.clone(), send.request.value.clone());
         if self.loads.insert(name.clone(), request.clone()).is_some() {
             let problem = Problem::at(send.name.referenced, format!("there is a load `{name}` already"));
-            self.problem(problem.help("expectations could not tell them apart"));
+            self.problem(problem.help(self.told_apart()));
         }
         self.acts.push(Anchor::Answered(name.clone()));
         Step::Send { name, request, count }
     }
 
-    fn until(&mut self, until: &UntilSource) -> Step {
+    fn until(&mut self, until: &UntilSource) -> Option<Step> {
         self.signal_value(&until.signal, &until.is);
-        if until.within.value.0 == Duration::ZERO {
+        let within = self.given(&until.within);
+        if within.is_some_and(|within| within.0.is_zero()) {
             self.problem(Problem::at(until.within.referenced, "a trigger needs time to come"));
         }
         if let Some(name) = &until.name
@@ -290,11 +310,11 @@ impl<'a> Checker<'a> {
         {
             self.met.insert(name.value.clone());
         }
-        Step::Until {
+        Some(Step::Until {
             name: until.name.as_ref().map(|name| name.value.clone()),
             signal: until.signal.value.clone(),
             value: until.is.value.clone(),
-            within: until.within.value.0,
-        }
+            within: within?.0,
+        })
     }
 }

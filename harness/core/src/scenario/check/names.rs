@@ -54,14 +54,23 @@ impl Checker<'_> {
                 Problem::at(at, format!("`{name}` can't be the name of {what}"))
                     .help("one word, not `start` or `end`")
             } else if let Some(taken) = self.taken.get(name) {
-                Problem::at(at, format!("the name `{name}` is taken by {taken}"))
-                    .help("expectations could not tell them apart")
+                Problem::at(at, format!("the name `{name}` is taken by {taken}")).help(self.told_apart())
             } else {
                 self.taken.insert(name.to_owned(), what);
                 return true;
             };
         self.problem(problem);
         false
+    }
+
+    /// What to do about a name that two have.
+    pub(super) fn told_apart(&self) -> String {
+        match &self.turn {
+            Some(turn) => {
+                format!("what each turn names needs a placeholder in its name: `<{}>`", turn.column)
+            }
+            None => "expectations could not tell them apart".to_owned(),
+        }
     }
 }
 
