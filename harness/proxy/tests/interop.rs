@@ -35,6 +35,11 @@ fn round_trip(edge: SocketAddr) -> Option<Duration> {
     Some(start.elapsed())
 }
 
+/// The fastest of a few: what a busy machine adds to one is no part of it.
+fn fastest(addr: SocketAddr) -> Duration {
+    (0..5).map(|_| round_trip(addr).unwrap()).min().unwrap()
+}
+
 fn drive(server: SocketAddr, upstream: SocketAddr) {
     let client = Client::new(server);
     assert!(client.is_running());
@@ -43,16 +48,16 @@ fn drive(server: SocketAddr, upstream: SocketAddr) {
     let pack = ProxyPack::new("edge".into(), free.to_string(), upstream.to_string());
     let made = client.populate(vec![pack]).unwrap();
     assert_eq!((made.len(), &*made[0].proxy_pack.listen), (1, &*free.to_string()));
-    assert!(round_trip(free).unwrap() < Duration::from_millis(100), "the edge is whole");
+    assert!(fastest(free) < Duration::from_millis(100), "the edge is whole");
 
     let edge = client.find_and_reset_proxy("edge").unwrap();
     edge.with_latency("downstream".into(), 120, 0, 1.0)
         .apply(|| {
             let took = round_trip(free).unwrap();
-            assert!(took >= Duration::from_millis(119) && took < Duration::from_millis(300), "{took:?}");
+            assert!(took >= Duration::from_millis(119) && took < PATIENCE, "{took:?}");
         })
         .unwrap();
-    assert!(round_trip(free).unwrap() < Duration::from_millis(100), "healed");
+    assert!(fastest(free) < Duration::from_millis(100), "healed");
 
     edge.with_down(|| assert_eq!(round_trip(free), None)).unwrap();
     assert!(round_trip(free).is_some());

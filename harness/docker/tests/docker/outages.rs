@@ -126,7 +126,7 @@ fn what_did_not_happen_is_not_seen() -> Outcome {
     with_topology("unseen", async |topology| {
         let opa = opa(topology).await?;
         for outage in [Outage::Kill, Outage::Pause, Outage::Disconnect] {
-            let within = Duration::from_millis(700);
+            let within = Duration::from_secs(2);
             let seen = effect::observe(topology.engine(), outage, &opa, &probe(), within).await;
             check(matches!(seen, Err(EffectError::NotSeen { last: Some(_), .. })), format!("{seen:?}"))?;
         }

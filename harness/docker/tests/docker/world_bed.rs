@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,10 +22,12 @@ use tempfile::TempDir;
 
 use crate::support::{OPA, OPA_PORT, Outcome, POLICY, TOXIPROXY, block_on, check, me, now, reaper};
 
-/// The most that an undisturbed call takes on a busy machine.
+/// The most that an undisturbed call takes.
 pub(crate) const SLACK: Duration = Duration::from_millis(500);
 /// For how long a request waits for its answer: silence.
 pub(crate) const SILENCE: Duration = Duration::from_secs(1);
+/// How many requests may be slow before it is not the machine that made them so.
+const TRIES: usize = 4;
 /// How often the watcher asks OPA, and how long it waits.
 const POLL: Duration = Duration::from_millis(100);
 const POLL_ANSWER: Duration = Duration::from_millis(500);
@@ -151,10 +154,32 @@ impl Bed {
         Ok((class(&met), began.elapsed()))
     }
 
+    /// Fails unless a request meets that, and as fast as that: the fastest of a few, for what a busy machine
+    /// adds to one is no part of it. None may be faster, or meet anything else but silence.
+    pub(crate) async fn meets(
+        &self,
+        expected: &'static str,
+        padding: usize,
+        bounds: Range<Duration>,
+    ) -> Outcome {
+        let mut met = Vec::new();
+        let limit = if expected == "silent" { bounds.start } else { bounds.end.max(SILENCE) };
+        for _ in 0..TRIES {
+            let (class, took) = self.meet(padding, limit).await?;
+            met.push(format!("{class} after {took:.1?}"));
+            if class == expected && bounds.contains(&took) {
+                return Ok(());
+            }
+            if took < bounds.start || (class != expected && class != "silent") {
+                break;
+            }
+        }
+        Err(format!("{met:?}, not {expected} in {bounds:?}").into())
+    }
+
     /// Fails unless a request is answered as if nothing had ever been broken.
     pub(crate) async fn undisturbed(&self) -> Outcome {
-        let (met, took) = self.meet(0, SILENCE).await?;
-        check(met == "ok" && took < SLACK, format!("undisturbed: {met} after {took:.1?}"))
+        self.meets("ok", 0, Duration::ZERO..SLACK).await
     }
 
     pub(crate) fn open_inverses(&self) -> usize {

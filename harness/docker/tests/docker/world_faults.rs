@@ -23,6 +23,12 @@ use crate::support::{Outcome, block_on, check, now};
 use crate::world_bed::{Bed, Decider, SILENCE, SLACK, class, edge, trial};
 
 const MS: Duration = Duration::from_millis(1);
+/// What the engine may take for a call on a busy machine.
+const ENGINE: Duration = Duration::from_secs(20);
+/// How soon the end of a connection is felt at its other end, on a busy machine.
+const FELT: Duration = Duration::from_secs(5);
+/// For how long an answer that is held back is waited for.
+const HELD: Duration = Duration::from_millis(500);
 
 pub(crate) fn trials() -> Vec<Trial> {
     let ms = |ms| HumanDuration(Duration::from_millis(ms));
@@ -90,11 +96,7 @@ async fn breaks(
     let evidence = bed.world.inject("broken", &fault).await?.ok_or("its effect is not shown")?;
     println!("{fault}: shown after {:.1?}: {}", began.elapsed(), evidence.0);
     check(bed.open_inverses() == 1, "its inverse is in the journal")?;
-    let (met, took) = bed.meet(padding, 2_000 * MS).await?;
-    check(
-        met == expected && bounds.contains(&took),
-        format!("{met} after {took:.1?}, not {expected} in {bounds:?}"),
-    )?;
+    bed.meets(expected, padding, bounds).await?;
 
     let began = now();
     let healed = bed.world.heal("broken").await?;
@@ -117,7 +119,7 @@ async fn ends(bed: &Bed, fault: Fault) -> Outcome {
     check(direct(bed).await? == "refused", "itself it refuses")?;
     let (met, took) = bed.meet(0, SILENCE).await?;
     check(
-        matches!(met, "cut short" | "reset") && took < SLACK,
+        matches!(met, "cut short" | "reset"),
         format!("the proxy takes it and finds nobody: {met} after {took:.1?}"),
     )?;
 
@@ -185,7 +187,7 @@ async fn cuts(bed: &Bed) -> Outcome {
     let mut kept = kept(bed).await?;
     let evidence = bed.world.strike(&Strike::Cut(edge())).await?.ok_or("its effect is not shown")?;
     println!("{}", evidence.0);
-    let ended = timeout(SLACK, async {
+    let ended = timeout(FELT, async {
         let mut rest = Vec::new();
         kept.read_to_end(&mut rest).await
     });
@@ -198,7 +200,7 @@ async fn stall_loses_nothing(bed: &Bed) -> Outcome {
     bed.world.inject("stalled", &Fault::Stall(edge())).await?.ok_or("its effect is not shown")?;
     ask(&mut kept).await?;
     let mut byte = [0];
-    check(timeout(SLACK, kept.peek(&mut byte)).await.is_err(), "it is answered all the same")?;
+    check(timeout(HELD, kept.peek(&mut byte)).await.is_err(), "it is answered all the same")?;
     bed.world.heal("stalled").await?;
     answer(&mut kept).await
 }
@@ -209,10 +211,10 @@ async fn lost_answers_on_a_kept_connection(bed: &Bed) -> Outcome {
     bed.world.inject("lost", &lost).await?.ok_or("its effect is not shown")?;
     ask(&mut kept).await?;
     let mut byte = [0];
-    check(timeout(SLACK, kept.peek(&mut byte)).await.is_err(), "it is answered or closed all the same")?;
+    check(timeout(HELD, kept.peek(&mut byte)).await.is_err(), "it is answered or closed all the same")?;
     bed.world.heal("lost").await?;
     // What was lost stays lost, and Toxiproxy closes where it lost something.
-    let ended = timeout(SLACK, kept.read(&mut byte)).await.map_err(|_| "it goes on")?;
+    let ended = timeout(FELT, kept.read(&mut byte)).await.map_err(|_| "it goes on")?;
     check(matches!(ended, Ok(0) | Err(_)), "the lost answer comes after all")?;
     bed.undisturbed().await
 }
@@ -229,16 +231,11 @@ async fn overlap(bed: &Bed) -> Outcome {
         bed.world.inject(name, &fault).await?.ok_or(name)?;
     }
     bed.world.heal("refused").await?;
-    check(bed.meet(0, SILENCE).await?.0 == "refused", "one refusal is left")?;
+    bed.meets("refused", 0, Duration::ZERO..SLACK).await?;
     bed.world.heal("refused too").await?;
-    let (met, took) = bed.meet(0, SILENCE).await?;
-    check(met == "ok" && took >= 400 * MS, format!("both delays are left: {met} after {took:.1?}"))?;
+    bed.meets("ok", 0, 400 * MS..400 * MS + SLACK).await?;
     bed.world.heal("slow").await?;
-    let (met, took) = bed.meet(0, SILENCE).await?;
-    check(
-        met == "ok" && (200 * MS..395 * MS).contains(&took),
-        format!("one is left: {met} after {took:.1?}"),
-    )?;
+    bed.meets("ok", 0, 200 * MS..395 * MS).await?;
     bed.world.heal("slower").await?;
 
     bed.world.inject("first", &Fault::Stop("opa".into())).await?.ok_or("not shown")?;
@@ -326,7 +323,7 @@ async fn unasked(bed: &Bed) -> Outcome {
         bed.world.strike(&Strike::Restart("opa".into())).await?;
         // Now by somebody else.
         let call = engine.docker().kill_container(&name, None);
-        Ok(engine.ask("kill", SLACK, call).await?)
+        Ok(engine.ask("kill", ENGINE, call).await?)
     })
     .await?;
     check(events.iter().filter(|what| any(what)).count() == 1, format!("{events:?}"))?;

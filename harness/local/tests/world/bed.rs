@@ -26,8 +26,10 @@ const POLL: Duration = Duration::from_millis(10);
 const IN_A_ROW: u32 = 5;
 const POLL_LIMIT: Duration = Duration::from_millis(300);
 const SLOW: Duration = Duration::from_millis(150);
-/// The most a call over loopback takes on a busy machine.
-pub(crate) const SLACK: Duration = Duration::from_millis(400);
+/// How soon anything shows on a busy machine.
+pub(crate) const SLACK: Duration = Duration::from_secs(5);
+/// The most that the fastest of a few calls over loopback takes.
+pub(crate) const HICCUP: Duration = Duration::from_millis(400);
 
 /// `front` calls `back`, and a client calls `front`. Both answer everything with 200.
 #[derive(Default)]
@@ -142,6 +144,19 @@ impl Bed {
         let began = now();
         let answer = self.world.send("work", 0).await;
         (answer.class, now() - began)
+    }
+
+    /// The fastest of a few: what a busy machine adds to one is no part of it.
+    pub(crate) async fn fastest(&self) -> (String, Duration) {
+        let mut fastest = self.send().await;
+        for _ in 0..4 {
+            if fastest.0 != "ok" || fastest.1 < HICCUP {
+                break;
+            }
+            let (class, took) = self.send().await;
+            fastest = (class, took.min(fastest.1));
+        }
+        fastest
     }
 
     pub(crate) fn address(&self, service: &str) -> SocketAddr {

@@ -14,7 +14,7 @@ use harness_local::lines::{BURST, STEADY};
 use libtest_mimic::Trial;
 use tokio::time::timeout;
 
-use crate::bed::{Bed, Pair, SLACK, now, trial, until};
+use crate::bed::{Bed, HICCUP, Pair, SLACK, now, trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -140,7 +140,7 @@ async fn flood() {
     let began = now();
     let _ = timeout(watched, bed.world.observe(&recorder)).await;
     assert_eq!(bed.send().await.0, "ok", "a service that floods is still served");
-    let most = BURST + STEADY * (now() - began + SLACK).as_secs_f64();
+    let most = BURST + STEADY * (now() - began + HICCUP).as_secs_f64();
     bed.stop().await;
 
     let events = recorder.into_events();
@@ -153,10 +153,21 @@ async fn flood() {
 async fn dies() {
     let bed = Bed::started(Pair { quirks: vec!["dies"], ..Pair::default() }).await;
     let recorder = Recorder::new(Vec::new());
-    let _ = timeout(Duration::from_millis(900), bed.world.observe(&recorder)).await;
+    let told = |what: &What| matches!(what, What::Note { text } if text.contains("exited with status 9"));
+    let heard = async {
+        while !recorder.with_history(|history| history.events().iter().any(|event| told(&event.what))) {
+            recorder.changed().await;
+        }
+        // Were it told twice, the second would follow at once.
+        tokio::time::sleep(HICCUP).await;
+    };
+    tokio::select! {
+        biased;
+        () = bed.world.observe(&recorder) => {}
+        _ = timeout(SLACK, heard) => {}
+    }
     bed.stop().await;
     let events = recorder.into_events();
-    let told = |what: &What| matches!(what, What::Note { text } if text.contains("exited with status 9"));
     assert_eq!(events.iter().filter(|event| told(&event.what)).count(), 1, "{events:?}");
 }
 

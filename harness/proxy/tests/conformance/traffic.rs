@@ -36,10 +36,25 @@ const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+/// The most of what takes a moment, on a machine that is busy.
+const GENEROUS: Duration = ms(2_000);
+
 /// `took` is at least `low` and at most `high`.
 #[track_caller]
 fn within(took: Duration, low: Duration, high: Duration) {
     assert!(took + ms(1) >= low && took <= high, "{took:?} is not within {low:?} and {high:?}");
+}
+
+/// The fastest of a few round trips is so fast; none is faster.
+async fn fastest_within(client: &mut TcpStream, low: Duration, high: Duration) {
+    let mut fastest = Duration::MAX;
+    for _ in 0..5 {
+        fastest = fastest.min(round_trip(client).await);
+        if fastest <= high {
+            break;
+        }
+    }
+    within(fastest, low, high);
 }
 
 /// How long an echo takes.
@@ -70,12 +85,12 @@ async fn bytes_pass_whole(arm: &Arm) {
 async fn latency_delays_one_direction_and_is_healed(arm: &Arm) {
     let upstream = Upstream::echo().await;
     let mut client = connect(arm.edge(&upstream).await).await;
-    within(round_trip(&mut client).await, ms(0), ms(100));
+    fastest_within(&mut client, ms(0), ms(100)).await;
     for toxic in [Toxic::latency(ms(120), ms(0)).upstream(), Toxic::latency(ms(120), ms(0)).downstream()] {
         arm.add(toxic.clone()).await;
-        within(round_trip(&mut client).await, ms(120), ms(400));
+        within(round_trip(&mut client).await, ms(120), GENEROUS);
         arm.remove(&toxic).await;
-        within(round_trip(&mut client).await, ms(0), ms(100));
+        fastest_within(&mut client, ms(0), ms(100)).await;
     }
 }
 
@@ -86,7 +101,7 @@ async fn jitter_stays_in_its_bounds(arm: &Arm) {
     let mut seen = Vec::new();
     for _ in 0..15 {
         let took = round_trip(&mut client).await;
-        within(took, ms(20), ms(300));
+        within(took, ms(20), GENEROUS);
         seen.push(took);
     }
     let spread = seen.iter().max().unwrap().saturating_sub(*seen.iter().min().unwrap());
@@ -99,16 +114,16 @@ async fn two_latencies_add_up(arm: &Arm) {
     let mut client = connect(arm.edge(&upstream).await).await;
     arm.add(Toxic::latency(ms(60), ms(0)).downstream().named("one")).await;
     arm.add(Toxic::latency(ms(60), ms(0)).downstream().named("two")).await;
-    within(round_trip(&mut client).await, ms(120), ms(400));
+    within(round_trip(&mut client).await, ms(120), GENEROUS);
 }
 
 async fn an_update_reaches_established_connections(arm: &Arm) {
     let upstream = Upstream::echo().await;
     let mut client = connect(arm.edge(&upstream).await).await;
     arm.add(Toxic::latency(ms(20), ms(0)).downstream()).await;
-    within(round_trip(&mut client).await, ms(20), ms(180));
+    fastest_within(&mut client, ms(20), ms(180)).await;
     arm.client.update("edge", &Toxic::latency(ms(200), ms(0)).downstream()).await.unwrap();
-    within(round_trip(&mut client).await, ms(200), ms(500));
+    within(round_trip(&mut client).await, ms(200), GENEROUS);
 }
 
 async fn bandwidth_limits_the_rate(arm: &Arm) {
@@ -121,7 +136,7 @@ async fn bandwidth_limits_the_rate(arm: &Arm) {
     let (got, end) = read_all(&mut client).await;
     assert!(got == bytes && end.is_ok());
     // 60 kB at 100 kB/s.
-    within(start.elapsed(), ms(595), ms(2000));
+    within(start.elapsed(), ms(595), ms(4000));
 }
 
 async fn bandwidth_zero_stalls_without_loss(arm: &Arm) {
@@ -141,14 +156,14 @@ async fn bandwidth_zero_stalls_without_loss(arm: &Arm) {
 async fn slow_close_delays_the_end_alone(arm: &Arm) {
     let upstream = Upstream::sending(b"bytes at once".to_vec()).await;
     let edge = arm.edge(&upstream).await;
-    arm.add(Toxic::slow_close(ms(150)).downstream()).await;
+    arm.add(Toxic::slow_close(ms(800)).downstream()).await;
     let start = now();
     let mut client = connect(edge).await;
     let mut got = [0; 13];
     soon(client.read_exact(&mut got)).await.unwrap();
-    within(start.elapsed(), ms(0), ms(140));
+    within(start.elapsed(), ms(0), ms(790));
     assert_fin(&mut client).await;
-    within(start.elapsed(), ms(150), ms(450));
+    within(start.elapsed(), ms(800), ms(4_000));
 }
 
 async fn timeout_drops_bytes_then_ends(arm: &Arm) {
@@ -162,7 +177,7 @@ async fn timeout_drops_bytes_then_ends(arm: &Arm) {
     client.write_all(b"echo is dropped").await.unwrap();
     let (got, _) = read_all(&mut client).await;
     assert_eq!(got, b"");
-    within(start.elapsed(), ms(150), ms(450));
+    within(start.elapsed(), ms(150), GENEROUS);
 }
 
 async fn timeout_zero_drops_and_removing_it_ends(arm: &Arm) {
@@ -187,7 +202,7 @@ async fn reset_peer_resets_new_connections(arm: &Arm) {
     let start = now();
     client.write_all(b"x").await.unwrap();
     assert_rst(&mut client).await;
-    within(start.elapsed(), ms(100), ms(400));
+    within(start.elapsed(), ms(100), GENEROUS);
 }
 
 async fn slicer_keeps_the_bytes_and_takes_its_time(arm: &Arm) {
@@ -200,7 +215,7 @@ async fn slicer_keeps_the_bytes_and_takes_its_time(arm: &Arm) {
     let (got, end) = read_all(&mut client).await;
     assert!(got == bytes && end.is_ok());
     // Slices of at most 120 bytes: at least 17, so at least 16 pauses; of at least 40: at most 50.
-    within(start.elapsed(), ms(160), ms(1500));
+    within(start.elapsed(), ms(160), ms(4000));
 }
 
 async fn limit_data_passes_exactly_so_many(arm: &Arm) {
@@ -216,13 +231,13 @@ async fn limit_data_passes_exactly_so_many(arm: &Arm) {
 async fn toxicity_zero_is_nothing_one_is_all(arm: &Arm) {
     let upstream = Upstream::echo().await;
     let edge = arm.edge(&upstream).await;
-    arm.add(Toxic::latency(ms(120), ms(0)).downstream().toxicity(0.0)).await;
+    arm.add(Toxic::latency(ms(3_000), ms(0)).downstream().toxicity(0.0)).await;
     for _ in 0..5 {
-        within(round_trip(&mut connect(edge).await).await, ms(0), ms(100));
+        within(round_trip(&mut connect(edge).await).await, ms(0), GENEROUS);
     }
     arm.client.update("edge", &Toxic::latency(ms(120), ms(0)).downstream().toxicity(1.0)).await.unwrap();
     for _ in 0..5 {
-        within(round_trip(&mut connect(edge).await).await, ms(120), ms(400));
+        within(round_trip(&mut connect(edge).await).await, ms(120), GENEROUS);
     }
 }
 

@@ -207,6 +207,7 @@ async fn a_toxic_takes_effect_on_an_established_connection_before_the_call_retur
     let upstream = Upstream::echo().await;
     let proxy = edge(&upstream);
     let mut client = connect(proxy.addr()).await;
+    let mut fastest = Duration::MAX;
     for _ in 0..50 {
         echo(&mut client, b"fast").await.unwrap();
         let slow = proxy.hold(Toxic::latency(Duration::from_millis(20), Duration::ZERO).upstream()).unwrap();
@@ -214,9 +215,10 @@ async fn a_toxic_takes_effect_on_an_established_connection_before_the_call_retur
         echo(&mut client, b"slow").await.unwrap();
         let took = start.elapsed();
         assert!(took >= Duration::from_millis(20), "slipped past: {took:?}");
-        assert!(took < Duration::from_millis(120), "{took:?}");
+        fastest = fastest.min(took);
         drop(slow);
     }
+    assert!(fastest < Duration::from_millis(40), "{fastest:?}");
 }
 
 #[tokio::test]

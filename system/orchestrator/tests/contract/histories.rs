@@ -5,7 +5,8 @@
 //! are then checked for linearizability (of lock and state together), mutual exclusion and fencing. That the
 //! checks see anything at all is shown by contenders that log a cut they did not make.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use dive_orchestrator::state::Refused;
 use dive_orchestrator::{DeploymentState, Holder, Instance, StoreError};
@@ -81,10 +82,32 @@ struct Log {
     stays: Vec<Stay>,
 }
 
+/// What the contenders share beside the store.
+#[derive(Default)]
+struct Ring {
+    clock: AtomicU64,
+    /// Whether somebody found the lock taken.
+    met: AtomicBool,
+}
+
+impl Ring {
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Returns when somebody has found the lock taken: whoever has it must wait for that once, for how threads
+    /// take turns is otherwise the machine's to choose, and one after the other would be no fight.
+    async fn until_met(&self) {
+        while !self.met.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
 /// One contender: takes the lock when it can, moves the state, and now and then loses its connection
 /// without noticing. With `lying` it only says that it lost it.
-async fn contend(connect: Connect<'_>, clock: &AtomicU64, caller: u64, rounds: u64, lying: bool) -> Log {
-    let tick = || clock.fetch_add(1, Ordering::SeqCst);
+async fn contend(connect: Connect<'_>, ring: &Ring, caller: u64, rounds: u64, lying: bool) -> Log {
+    let tick = || ring.tick();
     let mut client = connect(None).await;
     let mut log = Log::default();
     let by = Holder { host: "here".to_owned(), pid: caller as u32 };
@@ -99,9 +122,11 @@ async fn contend(connect: Connect<'_>, clock: &AtomicU64, caller: u64, rounds: u
         };
         log.calls.push(Call { caller, input: Ask::Acquire, began, ended: Some((entered, said)) });
         let Ok(lease) = acquired else {
+            ring.met.store(true, Ordering::SeqCst);
             tokio::task::yield_now().await;
             continue;
         };
+        ring.until_met().await;
         let token = lease.token.number();
         let mut sure_until = entered;
         let mut state = client.store.state(&Instance::Hub).await.unwrap();
@@ -144,12 +169,12 @@ async fn contend(connect: Connect<'_>, clock: &AtomicU64, caller: u64, rounds: u
 
 /// All contenders, each on a thread of its own.
 fn fight(connect: Connect<'_>, contenders: u64, rounds: u64, lying: bool) -> Log {
-    let clock = AtomicU64::new(0);
+    let ring = Ring::default();
     let mut all = Log::default();
     std::thread::scope(|scope| {
         let contender = |caller| {
-            let clock = &clock;
-            move || crate::thread_of_its_own().block_on(contend(connect, clock, caller, rounds, lying))
+            let ring = &ring;
+            move || crate::thread_of_its_own().block_on(contend(connect, ring, caller, rounds, lying))
         };
         let threads: Vec<_> = (0..contenders).map(|caller| scope.spawn(contender(caller))).collect();
         for thread in threads {
