@@ -1,5 +1,7 @@
 //! The command line of `dive`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 use dive_orchestrator::{Instance, InstanceCode, NoCode, NoOperation, Operation};
 
@@ -269,6 +271,17 @@ pub(crate) enum OrchDb {
     History {
         /// `hub` or a spoke's code
         instance: String,
+        /// How.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show where the time of the last deployment went, and of those beside it: phases and services, to scale
+    Waterfall {
+        /// `hub` or a spoke's code [default: all that were deployed together with the last]
+        instance: Option<String>,
+        /// Also write it to this file, as a page
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
         /// How.
         #[command(flatten)]
         output: Output,

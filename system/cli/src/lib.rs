@@ -11,7 +11,7 @@
 //! | `args` | the command line |
 //! | `place` | the home folder and the orchestration database |
 //! | `deployment` | the verbs that change a deployment; `interrupt` stops them, `progress` shows them, `ended` tells how they ended |
-//! | `status`, `trial`, `orch_db`, `info`, `validate` | the verbs that look; `graph` draws |
+//! | `status`, `trial`, `orch_db`, `info`, `validate` | the verbs that look; `graph` and `waterfall` draw |
 //! | `exec` | the verb that lets an operator in |
 //! | `containers` | the containers of this machine, as the orchestrator's engine uses them |
 //! | `material` | secrets and certificates of an instance, in its folder |
@@ -40,6 +40,7 @@ mod secrets;
 mod status;
 mod trial;
 mod validate;
+mod waterfall;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;

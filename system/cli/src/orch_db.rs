@@ -13,12 +13,17 @@ use crate::graph::graph;
 use crate::moment::moment;
 use crate::out::{self, out, table};
 use crate::place::{Place, myself};
+use crate::waterfall::waterfall;
 
 pub(crate) async fn obey(place: &Place, verb: OrchDb) -> Result<Exit, Complaint> {
     match verb {
         OrchDb::Migrate => migrate(&place.store()?).await,
         OrchDb::Status(output) => states(place, output.json).await,
         OrchDb::History { instance: named, output } => history(place, &instance(&named)?, output.json).await,
+        OrchDb::Waterfall { instance: named, html, output } => {
+            let only = named.as_deref().map(instance).transpose()?;
+            waterfall(place, only.as_ref(), html.as_deref(), output.json).await
+        }
         OrchDb::Audit(output) => audit(place, output.json).await,
         OrchDb::Check(output) => check(place, output.json).await,
         OrchDb::Graph { subject, language } => {

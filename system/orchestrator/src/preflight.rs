@@ -1,4 +1,4 @@
-//! Whether a spoke's deployment may begin: the hub comes first.
+//! Whether a spoke may go on: what it takes of its hub needs one that stands.
 
 use std::time::Duration;
 
@@ -18,7 +18,10 @@ pub enum HubGate {
     Closed(ErrorCode),
 }
 
-/// Decides about a spoke whose preflight has `waited` for its hub.
+/// Decides about a spoke that has `waited` for its hub.
+///
+/// It is asked twice. PREFLIGHT goes on with a hub that stands or is being deployed: most of a spoke needs nothing
+/// of it. Before a service is made that [does](crate::Service::needs_the_hub), the spoke waits.
 ///
 /// # Rules
 /// - A hub that is COMPLETE lets the spoke through at once.

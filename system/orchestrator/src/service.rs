@@ -79,6 +79,12 @@ impl Service {
         }
     }
 
+    /// Whether, at a spoke, it is made with something of the hub's: its revocations, its policy. All else of a
+    /// spoke may come up while the hub does.
+    pub const fn needs_the_hub(self) -> bool {
+        matches!(self, Self::Backend | Self::Kas | Self::OpalClient)
+    }
+
     /// How long it may take to become healthy where its own past says nothing.
     pub const fn start_timeout(self) -> Duration {
         Duration::from_secs(match self {

@@ -191,6 +191,7 @@ pub(super) mod tests {
 
     pub(in crate::images) const OPA: &str = include_str!("../../../../fixtures/images/opa.toml");
     pub(in crate::images) const KEYCLOAK: &str = include_str!("../../../../fixtures/images/keycloak.toml");
+    const KEYCLOAK_POSTGRES: &str = include_str!("../../../../fixtures/images/keycloak-postgres.toml");
 
     #[test]
     fn the_recipes_at_hand_are_recipes_and_each_has_its_files_name() {
@@ -205,6 +206,21 @@ pub(super) mod tests {
             }
         }
         assert!(names.len() > 8, "{names:?}");
+    }
+
+    #[test]
+    fn keycloak_for_postgresql_is_the_same_keycloak() {
+        let [file, postgres] = [KEYCLOAK, KEYCLOAK_POSTGRES].map(|text| Recipe::parse(text).unwrap());
+        assert_eq!(file.upstream, postgres.upstream);
+        let [there, here] = [&file.build, &postgres.build];
+        assert_eq!((&there.maven, &there.user), (&here.maven, &here.user));
+        assert_eq!(there.run[0], here.run[0]);
+        let packages = |build: &Build| build.debian.clone().map(|debian| (debian.suite, debian.packages));
+        let ((suite, needed), (other, installed)) = (packages(there).unwrap(), packages(here).unwrap());
+        assert!(suite == other && needed.iter().all(|package| installed.contains(package)), "{installed:?}");
+        assert!(there.command.starts_with(&here.command), "{:?}", here.command);
+        let built = |recipe: &Recipe, database: &str| recipe.run.concat().replace(database, "");
+        assert_eq!(built(&file, "dev-file"), built(&postgres, "postgres"));
     }
 
     #[test]

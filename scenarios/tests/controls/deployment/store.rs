@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dive_orchestrator::store::{Answer, AuditEntry, ErrorRecord, Link, PhaseRun};
+use dive_orchestrator::store::{Answer, AuditEntry, ErrorRecord, Link, PhaseRun, ServiceStart};
 use dive_orchestrator::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Held, Holder, Instance, InstanceCode, Intent, Lease,
     Operation, Outcome, Phase, Resource, Service, Slot, StateChange, Store, StoreError,
@@ -230,8 +230,8 @@ delegate! {
             self.forged(answer, || Some(Vec::new()))
         }
 
-        async fn record_start(&self, service: Service, took: Duration) -> Answer<()> {
-            let answer = self.inner().record_start(service, took).await;
+        async fn record_start(&self, of: &Instance, service: Service, took: Duration) -> Answer<()> {
+            let answer = self.inner().record_start(of, service, took).await;
             self.forged(answer, || Some(()))
         }
     }
@@ -250,6 +250,7 @@ delegate! {
     free breakers() -> Vec<BreakerRow>;
     free claim_slot(code: &InstanceCode) -> Slot;
     free slots() -> Vec<(InstanceCode, Slot)>;
+    free starts(of: &Instance) -> Vec<ServiceStart>;
     free errors(instance: &Instance) -> Vec<ErrorRecord>;
     free links() -> Vec<Link>;
     free audit(by: &Holder, action: &str) -> ();

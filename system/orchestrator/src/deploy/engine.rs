@@ -12,9 +12,9 @@ use super::holding::Holding as Held;
 use super::moves::Work;
 use super::{Event, Failure, Interrupted, Observer, Platform, Report, Site};
 use crate::pipeline::{Ask, Facts, Request, Run};
-use crate::preflight::{HubGate, hub_gate};
+use crate::preflight::HubGate;
 use crate::store::Answer;
-use crate::{DeploymentState, ErrorCode, Holder, Instance, Phase, Slot, Store, StoreError, levels};
+use crate::{DeploymentState, ErrorCode, Holder, Instance, Phase, Slot, Store, StoreError};
 
 /// Draws a number from [0, 1), for the waits that have chance in them.
 pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
@@ -132,11 +132,8 @@ impl Engine {
         if *instance == Instance::Hub {
             return Ok(());
         }
-        let hub = self.store.state(&Instance::Hub).await?;
-        let is_held = self.store.holder(&Instance::Hub).await?.is_some();
-        let limit = levels::deployment_timeout(&levels::of_instance(&Instance::Hub));
-        match hub_gate(hub, is_held, Duration::ZERO, limit) {
-            HubGate::Closed(ErrorCode::HubNotFound) => {
+        match self.hub(Duration::ZERO).await? {
+            (_, HubGate::Closed(ErrorCode::HubNotFound)) => {
                 Err(Interrupted::Refused(Failure::new(ErrorCode::HubNotFound, "there is no hub to join")))
             }
             _ => Ok(()),

@@ -7,6 +7,7 @@
 //!   Run's moves, one after the other ── transitions, checkpoints, stopping         moves
 //!     ├─► a phase: steps, each ── find ─▶ write down ─▶ make                       phases
 //!     ├─► services, level by level, each up its ladder                             services
+//!     │     those of a spoke that are made with something of the hub wait for it   hub
 //!     └─► undoing, newest first, each struck out once it is gone                   undo
 //!            each through: breaker ─▶ try ─▶ remedy, wait by its row ─▶ try again  attempt, tries
 //! ```
@@ -28,6 +29,7 @@ mod engine;
 mod estimate;
 mod event;
 mod holding;
+mod hub;
 mod moves;
 mod phases;
 mod platform;

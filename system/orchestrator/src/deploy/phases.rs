@@ -1,15 +1,10 @@
 //! The work of each phase.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::moves::{Trouble, Work};
 use super::{Action, Event, Failure, Found, Step, Subject, Thing};
-use crate::preflight::{HubGate, hub_gate};
-use crate::{ErrorCode, Instance, Operation, Phase, ResourceKind, levels};
-
-/// How often a spoke looks for its hub.
-const HUB_POLL: Duration = Duration::from_secs(2);
+use crate::{ErrorCode, Operation, Phase, ResourceKind};
 
 impl Work<'_> {
     /// Does all the work of a phase. What is there already is left as it is.
@@ -18,7 +13,7 @@ impl Work<'_> {
         match phase {
             Phase::Preflight => {
                 self.no_strangers().await?;
-                self.wait_for_the_hub().await?;
+                self.hub_is_there_or_coming().await?;
                 self.steps(phase).await
             }
             Phase::Deployment => {
@@ -130,31 +125,6 @@ impl Work<'_> {
             self.attempt(Operation::Containers, &subject, find).await?;
         }
         Ok(())
-    }
-
-    async fn wait_for_the_hub(&self) -> Result<(), Trouble> {
-        if self.site.instance == Instance::Hub {
-            return Ok(());
-        }
-        let store = &self.engine.store;
-        let limit = levels::deployment_timeout(&levels::of_instance(&Instance::Hub));
-        let began = self.engine.runtime.now();
-        loop {
-            let hub = store.state(&Instance::Hub).await?;
-            let is_held = store.holder(&Instance::Hub).await?.is_some();
-            let waited = self.engine.runtime.now().saturating_since(began);
-            match hub_gate(hub, is_held, waited, limit) {
-                HubGate::Open => return Ok(()),
-                HubGate::Wait { left } => {
-                    self.tell(&Event::WaitingForHub { left });
-                    self.wait(HUB_POLL.min(left)).await?;
-                }
-                HubGate::Closed(code) => {
-                    let detail = format!("the hub is {}", hub.as_str());
-                    return Err(Trouble::Failed(Failure::new(code, detail)));
-                }
-            }
-        }
     }
 
     /// The containers there are those there must be, and each service is healthy to its topmost rung.

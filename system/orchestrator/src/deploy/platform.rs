@@ -171,7 +171,7 @@ pub trait Platform: Send + Sync {
     /// What a phase is made of, in order, found out anew at each call and changing nothing.
     ///
     /// - PREFLIGHT: checks only. The engine itself looks for strangers under the names of [`parts`](Self::parts)
-    ///   and waits for the hub.
+    ///   and looks for the hub.
     /// - DEPLOYMENT: what is made before any service is, such as the network; the services are brought up
     ///   after it, level by level.
     /// - VERIFICATION: checks only, functional ones. The engine itself has every service climb its ladder and

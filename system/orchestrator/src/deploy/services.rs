@@ -85,6 +85,7 @@ impl Work<'_> {
 
     /// Makes, starts and awaits one service.
     async fn service_up(&self, service: Service) -> Result<(), Trouble> {
+        self.wait_for_the_hub(service).await?;
         for thing in self.engine.platform.parts(self.site, service) {
             self.make(Operation::Containers, Phase::Deployment, &thing).await?;
         }
@@ -112,7 +113,7 @@ impl Work<'_> {
         self.tell(&Event::Healthy { service, took });
         // Only a start from nothing, undisturbed, tells how long starting takes.
         if !ran && first_time {
-            store.record_start(service, took).await?;
+            store.record_start(&self.site.instance, service, took).await?;
         }
         Ok(())
     }

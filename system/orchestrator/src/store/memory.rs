@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::tables::Tables;
-use super::{Answer, AuditEntry, ErrorRecord, Lease, Link, PhaseRun, Store, StoreError};
+use super::{Answer, AuditEntry, ErrorRecord, Lease, Link, PhaseRun, ServiceStart, Store, StoreError};
 use crate::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Held, Holder, Instance, InstanceCode, Intent,
     Operation, Outcome, Phase, Resource, Service, SessionId, Slot, Stamp, StateChange,
@@ -235,11 +235,15 @@ impl Store for MemoryStore {
         self.run(|tables, _| Ok(tables.read(instance, |rows| rows.errors.clone())))
     }
 
-    async fn record_start(&self, service: Service, took: Duration) -> Answer<()> {
+    async fn record_start(&self, of: &Instance, service: Service, took: Duration) -> Answer<()> {
         self.run(|tables, now| {
-            tables.starts.push((now, service, took));
+            tables.starts.push((of.clone(), ServiceStart { service, healthy: now, took }));
             Ok(())
         })
+    }
+
+    async fn starts(&self, of: &Instance) -> Answer<Vec<ServiceStart>> {
+        self.run(|tables, _| Ok(tables.starts_of(of)))
     }
 
     async fn start_times(&self, service: Service, since: Duration) -> Answer<Vec<Duration>> {

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 pub use error::StoreError;
 pub use memory::{Database, MemoryStore};
-pub use records::{AuditEntry, ErrorRecord, Link, PhaseRun};
+pub use records::{AuditEntry, ErrorRecord, Link, PhaseRun, ServiceStart};
 pub use sql::{PATIENCE, SqlStore};
 
 use crate::{
@@ -154,10 +154,14 @@ pub trait Store: Send + Sync {
     /// The errors of a deployment, oldest first.
     async fn errors(&self, instance: &Instance) -> Answer<Vec<ErrorRecord>>;
 
-    /// Writes down how long a service took to become healthy.
-    async fn record_start(&self, service: Service, took: Duration) -> Answer<()>;
+    /// Writes down how long a service of an instance took to become healthy, as it is now.
+    async fn record_start(&self, of: &Instance, service: Service, took: Duration) -> Answer<()>;
 
-    /// How long a service took to become healthy, each time within the last `since`, oldest first.
+    /// The starts of an instance's services, oldest first.
+    async fn starts(&self, of: &Instance) -> Answer<Vec<ServiceStart>>;
+
+    /// How long a service took to become healthy, at whichever instance, each time within the last `since`,
+    /// oldest first.
     async fn start_times(&self, service: Service, since: Duration) -> Answer<Vec<Duration>>;
 
     /// Writes down a link of the federation between two instances; `verified` when it was seen to work.

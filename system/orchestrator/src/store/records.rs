@@ -1,8 +1,10 @@
 //! Rows that are only written and read.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, Holder, Instance, Phase, Stamp};
+use crate::{ErrorCode, Holder, Instance, Phase, Service, Stamp};
 
 /// An error that a deployment met.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,6 +28,24 @@ pub struct PhaseRun {
     pub ended: Option<Stamp>,
     /// Why it failed, if it did.
     pub failure: Option<ErrorRecord>,
+}
+
+/// A service that came up, from nothing and undisturbed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ServiceStart {
+    /// Which.
+    pub service: Service,
+    /// When it was healthy.
+    pub healthy: Stamp,
+    /// How long after its start.
+    pub took: Duration,
+}
+
+impl ServiceStart {
+    /// When it was started.
+    pub fn began(&self) -> Stamp {
+        self.healthy.before(self.took)
+    }
 }
 
 /// A link of the federation.

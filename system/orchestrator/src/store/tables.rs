@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Answer, AuditEntry, ErrorRecord, Lease, Link, PhaseRun, StoreError};
+use super::{Answer, AuditEntry, ErrorRecord, Lease, Link, PhaseRun, ServiceStart, StoreError};
 use crate::checkpoint::Ledger;
 use crate::state::StateLog;
 use crate::{
@@ -30,7 +30,7 @@ pub(super) struct Tables {
     pub(super) instances: BTreeMap<Instance, Rows>,
     pub(super) breakers: BTreeMap<Operation, BreakerRow>,
     pub(super) slots: BTreeMap<InstanceCode, Slot>,
-    pub(super) starts: Vec<(Stamp, Service, Duration)>,
+    pub(super) starts: Vec<(Instance, ServiceStart)>,
     pub(super) audit: Vec<AuditEntry>,
 }
 
@@ -191,9 +191,13 @@ impl Tables {
     }
 
     pub(super) fn start_times(&self, now: Stamp, service: Service, since: Duration) -> Vec<Duration> {
-        let recent =
-            self.starts.iter().filter(|(at, of, _)| *of == service && now.saturating_since(*at) <= since);
-        recent.map(|(_, _, took)| *took).collect()
+        let of_it = self.starts.iter().map(|(_, start)| start).filter(|start| start.service == service);
+        of_it.filter(|start| now.saturating_since(start.healthy) <= since).map(|start| start.took).collect()
+    }
+
+    pub(super) fn starts_of(&self, of: &Instance) -> Vec<ServiceStart> {
+        let its = self.starts.iter().filter(|(instance, _)| instance == of);
+        its.map(|(_, start)| start.clone()).collect()
     }
 
     pub(super) fn save_link(

@@ -169,7 +169,7 @@ impl<'a> Subject<'a> {
             Command::Claim(which) => answered(self.client(2).claim_slot(&code(*which)).await),
             Command::Start(ms) => {
                 let took = Duration::from_millis(*ms) + Duration::from_nanos(1);
-                answered(self.client(3).record_start(Service::Keycloak, took).await)
+                answered(self.client(3).record_start(&Instance::Hub, Service::Keycloak, took).await)
             }
             Command::Audit => answered(self.client(3).audit(&holder(3), "down --all").await),
             Command::Wait(_) => Expected::Done,
@@ -237,6 +237,7 @@ impl<'a> Subject<'a> {
             all.push(format!("{:?}", store.intents(&instance).await.ok()));
             all.push(format!("{:?}", store.checkpoints(&instance).await.ok()));
             all.push(format!("{:?}", store.errors(&instance).await.ok()));
+            all.push(format!("{:?}", store.starts(&instance).await.ok()));
         }
         let recently = Duration::from_secs(60);
         all.push(format!("{:?}", store.breakers().await.ok()));

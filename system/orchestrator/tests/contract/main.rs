@@ -137,6 +137,7 @@ fn main() -> ExitCode {
         trial("sqlite::conformance", || conforms(Sqlite::new(), 12)),
         trial("sqlite::histories", sqlite_histories),
         trial("sqlite::migrations", || runtime().block_on(schema::sqlite_is_migrated_by_many_at_once())),
+        trial("sqlite::older schema", || runtime().block_on(schema::sqlite_comes_from_the_first_schema())),
         trial("sqlite::refusals", || runtime().block_on(schema::sqlite_refuses())),
         trial("sqlite::unreadable", || runtime().block_on(schema::sqlite_reads_no_row_as_something_else())),
         trial("sqlite::killed", || runtime().block_on(processes::a_killed_one_frees_its_lock_at_once())),

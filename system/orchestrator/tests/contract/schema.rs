@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dive_orchestrator::store::SqlStore;
-use dive_orchestrator::{ErrorCode, Instance, Store, StoreError};
+use dive_orchestrator::{ErrorCode, Instance, Service, Store, StoreError};
 
 use crate::arms::Postgres;
 use crate::hub;
@@ -29,7 +29,7 @@ async fn all_migrate<F: Future<Output = Result<(), StoreError>> + Send + 'static
 ) {
     assert_eq!(
         connect().state(&Instance::Hub).await,
-        Err(StoreError::OlderSchema { found: 0, known: 1 }),
+        Err(StoreError::OlderSchema { found: 0, known: 2 }),
         "nothing works before"
     );
     let running: Vec<_> = (0..AT_ONCE).map(|_| tokio::spawn(migrate(Arc::new(connect())))).collect();
@@ -46,6 +46,31 @@ pub(crate) async fn sqlite_is_migrated_by_many_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("db");
     all_migrate(|| SqlStore::sqlite(&file), |store| async move { store.migrate().await }).await;
+}
+
+/// What was written under the first schema is kept; whose start it was is not made up.
+pub(crate) async fn sqlite_comes_from_the_first_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db");
+    SqlStore::sqlite(&file).migrate().await.unwrap();
+    execute(&file, "alter table orchestration_metrics drop column instance").await;
+    execute(&file, "delete from schema_versions where version = 2").await;
+    let row = "insert into orchestration_metrics (service, at, took_ns) \
+               values ('keycloak', cast(unixepoch('subsec') * 1000 as integer), 1000000000)";
+    execute(&file, row).await;
+    let store = SqlStore::sqlite(&file);
+    let older = StoreError::OlderSchema { found: 1, known: 2 };
+    assert_eq!(store.starts(&Instance::Hub).await, Err(older));
+    store.migrate().await.unwrap();
+    assert_eq!(store.starts(&Instance::Hub).await, Ok(Vec::new()));
+    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
+    store.record_start(&Instance::Hub, Service::Keycloak, second * 2).await.unwrap();
+    assert_eq!(store.start_times(Service::Keycloak, hour).await, Ok(vec![second, second * 2]));
+    let starts = store.starts(&Instance::Hub).await.unwrap();
+    assert_eq!(
+        starts.iter().map(|start| (start.service, start.took)).collect::<Vec<_>>(),
+        [(Service::Keycloak, second * 2)]
+    );
 }
 
 pub(crate) async fn postgres_is_migrated_by_many_at_once(server: String) {
@@ -75,8 +100,8 @@ pub(crate) async fn sqlite_refuses() {
     }
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
 
-    execute(&file, "update schema_versions set version = 7").await;
-    let newer = StoreError::NewerSchema { found: 7, known: 1 };
+    execute(&file, "update schema_versions set version = 7 where version = 2").await;
+    let newer = StoreError::NewerSchema { found: 7, known: 2 };
     assert_eq!(refused(SqlStore::sqlite(&file).state(&Instance::Hub).await), newer);
     assert_eq!(refused(SqlStore::sqlite(&file).migrate().await), newer);
 }
@@ -137,8 +162,8 @@ pub(crate) async fn postgres_refuses(server: String) {
     let error = refused(SqlStore::postgres(&read_only).unwrap().acquire(&Instance::Hub, &hub()).await);
     assert!(matches!(error, StoreError::Denied { .. }), "{error:?}");
 
-    arm.execute("update schema_versions set version = 7").await;
-    let newer = StoreError::NewerSchema { found: 7, known: 1 };
+    arm.execute("update schema_versions set version = 7 where version = 2").await;
+    let newer = StoreError::NewerSchema { found: 7, known: 2 };
     assert_eq!(refused(arm.store().state(&Instance::Hub).await), newer);
     assert_eq!(refused(arm.store().migrate().await), newer);
     arm.remove().await;

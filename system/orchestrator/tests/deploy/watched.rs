@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dive_orchestrator::store::{Answer, AuditEntry, ErrorRecord, Link, PhaseRun};
+use dive_orchestrator::store::{Answer, AuditEntry, ErrorRecord, Link, PhaseRun, ServiceStart};
 use dive_orchestrator::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Held, Holder, Instance, InstanceCode, Intent, Lease,
     Operation, Outcome, Phase, Resource, Service, Slot, StateChange, Store, StoreError,
@@ -73,7 +73,8 @@ watch! {
     slots() -> Vec<(InstanceCode, Slot)>;
     record_error(lease: &Lease, error: ErrorRecord) -> ();
     errors(instance: &Instance) -> Vec<ErrorRecord>;
-    record_start(service: Service, took: Duration) -> ();
+    record_start(of: &Instance, service: Service, took: Duration) -> ();
+    starts(of: &Instance) -> Vec<ServiceStart>;
     start_times(service: Service, since: Duration) -> Vec<Duration>;
     save_link(lease: &Lease, to: &Instance, verified: bool) -> ();
     links() -> Vec<Link>;

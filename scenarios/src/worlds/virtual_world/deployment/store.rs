@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use dive_orchestrator::deploy::Thing;
 use dive_orchestrator::store::{
-    Answer, AuditEntry, Database, ErrorRecord, Link as FederationLink, MemoryStore, PhaseRun,
+    Answer, AuditEntry, Database, ErrorRecord, Link as FederationLink, MemoryStore, PhaseRun, ServiceStart,
 };
 use dive_orchestrator::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Held, Holder, Instance, InstanceCode, Intent, Lease,
@@ -172,7 +172,8 @@ over_the_link! {
     record_error(lease: &Lease, error: ErrorRecord) -> () = (&lease, error.clone()),
         told(site, _by, _done, _taken) { site.tell(deeds::error(&lease.instance, error.code, error.recovered)); };
     errors(instance: &Instance) -> Vec<ErrorRecord> = (&instance);
-    record_start(service: Service, took: Duration) -> () = (service, took);
+    record_start(of: &Instance, service: Service, took: Duration) -> () = (&of, service, took);
+    starts(of: &Instance) -> Vec<ServiceStart> = (&of);
     start_times(service: Service, since: Duration) -> Vec<Duration> = (service, since);
     save_link(lease: &Lease, to: &Instance, verified: bool) -> () = (&lease, &to, verified);
     links() -> Vec<FederationLink> = ();

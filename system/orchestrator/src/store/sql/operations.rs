@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::link::Schema;
 use super::{MIGRATION_PATIENCE, SqlStore};
-use crate::store::{Answer, AuditEntry, ErrorRecord, Lease, Link, PhaseRun, Store};
+use crate::store::{Answer, AuditEntry, ErrorRecord, Lease, Link, PhaseRun, ServiceStart, Store};
 use crate::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Held, Holder, Instance, InstanceCode, Intent,
     Operation, Outcome, Phase, Resource, Service, Slot, StateChange,
@@ -152,8 +152,12 @@ impl Store for SqlStore {
         reading!(self.errors(instance))
     }
 
-    async fn record_start(&self, service: Service, took: Duration) -> Answer<()> {
-        writing!(self.record_start(service, took))
+    async fn record_start(&self, of: &Instance, service: Service, took: Duration) -> Answer<()> {
+        writing!(self.record_start(of, service, took))
+    }
+
+    async fn starts(&self, of: &Instance) -> Answer<Vec<ServiceStart>> {
+        reading!(self.starts(of))
     }
 
     async fn start_times(&self, service: Service, since: Duration) -> Answer<Vec<Duration>> {

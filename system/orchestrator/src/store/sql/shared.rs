@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::failure::unreadable;
 use super::transaction::{Transaction, composite, json, named, number, stamp, stored, value};
-use crate::store::{Answer, AuditEntry, Lease, Link, StoreError};
+use crate::store::{Answer, AuditEntry, Lease, Link, ServiceStart, StoreError};
 use crate::{Admission, BreakerRow, Holder, Instance, InstanceCode, Operation, Outcome, Service, Slot};
 
 const BREAKERS: &str = "circuit_breakers";
@@ -105,12 +105,31 @@ impl Transaction<'_> {
         Ok(slots)
     }
 
-    pub(super) async fn record_start(&mut self, service: Service, took: Duration) -> Answer<()> {
+    pub(super) async fn record_start(
+        &mut self,
+        of: &Instance,
+        service: Service,
+        took: Duration,
+    ) -> Answer<()> {
         let now = self.now().await?;
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let insert =
-            sqlx::query("insert into orchestration_metrics (service, at, took_ns) values ($1, $2, $3)");
-        self.execute(insert.bind(service.to_string()).bind(stored(now.millis())).bind(stored(took))).await
+        let insert = sqlx::query(
+            "insert into orchestration_metrics (instance, service, at, took_ns) values ($1, $2, $3, $4)",
+        );
+        let insert = insert.bind(of.to_string()).bind(service.to_string());
+        self.execute(insert.bind(stored(now.millis())).bind(stored(took))).await
+    }
+
+    pub(super) async fn starts(&mut self, of: &Instance) -> Answer<Vec<ServiceStart>> {
+        let its = sqlx::query(
+            "select service, at, took_ns from orchestration_metrics where instance = $1 order by id",
+        );
+        let rows = self.rows(its.bind(of.to_string())).await?;
+        let start = |row| {
+            let (service, healthy) = (named(row, METRICS, 0)?, stamp(row, METRICS, 1)?);
+            Ok(ServiceStart { service, healthy, took: Duration::from_nanos(number(row, METRICS, 2)?) })
+        };
+        rows.iter().map(start).collect()
     }
 
     pub(super) async fn start_times(&mut self, service: Service, since: Duration) -> Answer<Vec<Duration>> {
