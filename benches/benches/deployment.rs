@@ -1,0 +1,129 @@
+//! How long a hub and two spokes take from nothing to COMPLETE, deployed at once into the containers of this machine by
+//! the `dive` command, its images warm; and where the time goes.
+//!
+//! It runs only when HARNESS_DOCKER is 1, and once: it takes a minute, and a second run would say more of the machine
+//! than of the first. Nothing else should be at work. The images are those of `cargo chaos images`.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use benches::summary::{Goal, print, seen};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// On two cores, seconds.
+const GOAL: f64 = 72.0;
+
+/// What names the image of a service, and the recipe that made it.
+const IMAGES: [(&str, &str); 7] = [
+    ("POSTGRES", "postgres"),
+    ("MONGODB", "mongodb"),
+    ("REDIS", "redis"),
+    ("BLACKLIST_REDIS", "redis"),
+    ("OPA", "opa"),
+    ("KEYCLOAK", "keycloak-postgres"),
+    ("NODE", "node"),
+];
+
+/// The `dive` command on this machine, everything of it removed in the end.
+struct Dive {
+    home: TempDir,
+    images: Vec<(String, String)>,
+}
+
+impl Dive {
+    fn new() -> Self {
+        let built =
+            Command::new(env!("CARGO")).args(["build", "--quiet", "--release", "--package", "dive"]).status();
+        assert!(built.is_ok_and(|status| status.success()), "dive can't be built");
+        let images = IMAGES.map(|(service, recipe)| (format!("DIVE_IMAGE_{service}"), image(recipe)));
+        Self { home: tempfile::tempdir().expect("a temporary folder"), images: images.into() }
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/dive"));
+        command.args(words.split(' ')).envs(self.images.iter().cloned()).env("DIVE_HOME", self.home.path());
+        command.env("DIVE_COMMAND_KEYCLOAK", "start --optimized --import-realm");
+        for service in ["POSTGRES", "MONGODB"] {
+            command.env(format!("DIVE_DATA_{service}"), "/var/lib/postgresql");
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn start(&self, words: &str) -> Child {
+        self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dive starts")
+    }
+
+    fn told(&self, words: &str) -> String {
+        let ended = self.command(words).output().expect("dive starts");
+        assert!(ended.status.success(), "dive {words}: {}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8_lossy(&ended.stdout).into_owned()
+    }
+}
+
+impl Drop for Dive {
+    fn drop(&mut self) {
+        let _ = self.command("nuke all --confirm").output();
+    }
+}
+
+/// The image that a recipe made last.
+fn image(recipe: &str) -> String {
+    let label = format!("label=dev.chaos.recipe={recipe}");
+    let listing = Command::new("docker")
+        .args(["images", "--filter", &label, "--format", "{{.Repository}}:{{.Tag}}"])
+        .output()
+        .expect("docker is there");
+    let found = String::from_utf8_lossy(&listing.stdout).into_owned();
+    let newest = found.lines().find(|image| !image.contains("<none>"));
+    newest.unwrap_or_else(|| panic!("no image of {recipe}: run `cargo chaos images`")).to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "benches measure real time")]
+fn main() {
+    if !benches::wanted("deployment") || !benches::measuring() {
+        return;
+    }
+    if std::env::var_os("HARNESS_DOCKER").is_none_or(|given| given != "1") {
+        println!("NOT MEASURED: a deployment into containers, as HARNESS_DOCKER is not 1");
+        return;
+    }
+    let dive = Dive::new();
+    let standing: Value = serde_json::from_str(&dive.told("orch-db status --json")).expect("JSON");
+    assert_eq!(standing, serde_json::json!([]), "it begins with nothing");
+    let began = Instant::now();
+    let mut hub = dive.start("hub deploy");
+    // A spoke is refused where nobody deploys a hub.
+    while !dive.told("orch-db status").contains("hub") && hub.try_wait().is_ok_and(|ended| ended.is_none()) {}
+    let spokes = ["spoke deploy FRA France", "spoke deploy GBR Britain"].map(|words| dive.start(words));
+    for mut run in [hub].into_iter().chain(spokes) {
+        assert!(run.wait().is_ok_and(|status| status.success()), "a deployment failed");
+    }
+    seen(
+        "hub and two spokes, from nothing to COMPLETE",
+        began.elapsed().as_secs_f64(),
+        "s",
+        Goal::Under(GOAL),
+    );
+    println!("{}", dive.told("orch-db waterfall"));
+    tell(&serde_json::from_str(&dive.told("orch-db waterfall --json")).expect("JSON"));
+    print();
+}
+
+/// The sums over all three, by phase and service.
+fn tell(chart: &Value) {
+    let deployments = chart["deployments"].as_array().into_iter().flatten();
+    let mut sums: Vec<(String, f64)> = Vec::new();
+    for bar in deployments.flat_map(|of| of["bars"].as_array().into_iter().flatten()) {
+        let name = bar["name"].as_str().unwrap_or_default();
+        let seconds = bar["tookMs"].as_f64().unwrap_or_default() / 1e3;
+        match sums.iter_mut().find(|(known, _)| known == name) {
+            Some((_, sum)) => *sum += seconds,
+            None => sums.push((name.to_owned(), seconds)),
+        }
+    }
+    for (name, sum) in sums {
+        seen(&format!("hub and two spokes, all of {name}"), sum, "s", Goal::None);
+    }
+}
