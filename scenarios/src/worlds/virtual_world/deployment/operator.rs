@@ -10,10 +10,10 @@ use dive_orchestrator::{Holder, Instance, Phase};
 use dive_runtime::Runtime;
 use futures_util::future::{Either, select};
 use harness_core::event::{Answer, What};
-use harness_sim::Node;
+use harness_sim::{Node, chance};
 use parking_lot::Mutex;
-use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
+use rand::Rng as _;
+use rand::rngs::SmallRng;
 use tokio_util::sync::CancellationToken;
 
 use super::Site;
@@ -46,14 +46,14 @@ struct Host {
     stop: CancellationToken,
     at_work: AtomicUsize,
     started: AtomicUsize,
-    chance: Arc<Mutex<StdRng>>,
+    chance: Arc<Mutex<SmallRng>>,
 }
 
 impl Operator {
     pub(super) fn new(name: &'static str, node: &Node, site: &Arc<Site>) -> Self {
-        // A life after a restart draws on, and has process numbers of its own.
+        // A life after a restart has draws and process numbers of its own.
         let life = node.now().since_start().as_millis();
-        let seed = node.sim().seed() ^ (u64::try_from(life).unwrap_or(u64::MAX) << 8) ^ name.len() as u64;
+        let chance = chance::stream(node.sim().seed(), &format!("host {name} from {life} ms on"));
         Self(Arc::new(Host {
             name,
             node: node.clone(),
@@ -61,7 +61,7 @@ impl Operator {
             stop: CancellationToken::new(),
             at_work: AtomicUsize::new(0),
             started: AtomicUsize::new(usize::try_from(life / 1_000).unwrap_or(0)),
-            chance: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))),
+            chance: Arc::new(Mutex::new(chance)),
         }))
     }
 
