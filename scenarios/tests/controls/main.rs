@@ -6,6 +6,7 @@
 //! (a killed process) has its control in `process_controls`.
 
 mod breaker;
+mod control;
 mod deployment;
 mod engine;
 mod laws;

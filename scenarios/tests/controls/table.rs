@@ -6,6 +6,7 @@ use dive_node::Dependency;
 use scenarios::binding::topology::{HUB, KAS};
 
 use super::breaker::Defect;
+use super::control::control;
 use super::deployment::DeployDefect::{self, Impatient, Platform, Store};
 use super::deployment::{PlatformDefect, StoreDefect};
 use super::engine::EngineDefect;
@@ -26,17 +27,7 @@ pub(crate) enum Without {
     Port(&'static str, PortDefect),
 }
 
-/// One control.
-pub(crate) struct Control {
-    pub(crate) scenario: &'static str,
-    pub(crate) without: Without,
-    /// What the violated finding's claim begins with, or holds.
-    pub(crate) seen_by: &'static str,
-}
-
-const fn control(scenario: &'static str, without: Without, seen_by: &'static str) -> Control {
-    Control { scenario, without, seen_by }
-}
+pub(crate) type Control = crate::control::Control<Without>;
 
 use Without::{Breaker, Deployment, Engine, Port, Setting};
 

@@ -5,6 +5,8 @@
 //! with: called with `serve node` it is a node with the defect, with any other `serve` it becomes the `chaos`
 //! command.
 
+#[path = "../controls/control.rs"]
+mod control;
 mod node;
 mod table;
 

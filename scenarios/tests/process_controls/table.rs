@@ -1,5 +1,7 @@
 //! Every control that needs processes: a scenario, what is taken out, and the finding that must see it.
 
+use crate::control::control;
+
 /// What is taken out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Without {
@@ -9,18 +11,7 @@ pub(crate) enum Without {
     CertificatesUnseen,
 }
 
-/// One control.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Control {
-    pub(crate) scenario: &'static str,
-    pub(crate) without: Without,
-    /// What the violated finding's claim holds.
-    pub(crate) seen_by: &'static str,
-}
-
-const fn control(scenario: &'static str, without: Without, seen_by: &'static str) -> Control {
-    Control { scenario, without, seen_by }
-}
+pub(crate) type Control = crate::control::Control<Without>;
 
 pub(crate) const CONTROLS: &[Control] = &[
     // A node whose circuit can't open does not find the outage that it was restarted into.
