@@ -142,9 +142,8 @@ pub(crate) const CONTROLS: &[Control] = &[
     // Deploying: D1, D2, D5, D6, D8 to D11.
     control("deploy/clean", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
     control("deploy/clean", Deployment(Platform(PlatformDefect::RunningIsHealthy)), "in-order"),
-    control("deploy/clean", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
     control("deploy/idempotent", Deployment(Platform(PlatformDefect::OursIsAStrangers)), "answer to second"),
-    control("deploy/kill-in-each-phase", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
+    control("deploy/kill-in-each-phase", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
     control("deploy/kill-in-each-phase", Deployment(Platform(PlatformDefect::MadeWhenFound)), "clean:"),
     control("deploy/ctrl-c-in-each-phase", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
     control("deploy/killed-then-rolled-back", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
@@ -228,7 +227,11 @@ pub(crate) const CONTROLS: &[Control] = &[
         "answer to deploy",
     ),
     control("deploy/disk-full", Deployment(Platform(PlatformDefect::FailuresAreFine)), "answer to deploy"),
-    control("deploy/misconfigured-password", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
+    control(
+        "deploy/misconfigured-password",
+        Deployment(Platform(PlatformDefect::NothingIsForGood)),
+        "becomes FAILED",
+    ),
     control("deploy/postgres-outage-mid-deploy", Deployment(Store(StoreDefect::AwayIsYes)), "clean:"),
     control(
         "deploy/checkpoint-write-fails",
@@ -258,7 +261,7 @@ pub(crate) const CONTROLS: &[Control] = &[
         Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
         "answer to deploy-1002",
     ),
-    control("deploy/soak-100", Deployment(Store(StoreDefect::WritesNothingDown)), "clean:"),
+    control("deploy/soak-100", Deployment(Platform(PlatformDefect::MadeWhenFound)), "clean:"),
     control("scale/hub-and-32", Deployment(Store(StoreDefect::OneLockForAll)), "answer to spokes"),
 ];
 

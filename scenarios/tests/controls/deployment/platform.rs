@@ -18,6 +18,8 @@ pub(crate) enum PlatformDefect {
     FailuresAreFine,
     /// Every failure is for good: nothing is tried again.
     GivesUpAtOnce,
+    /// No failure is for good: everything is tried again.
+    NothingIsForGood,
     /// A service that is not up yet has failed.
     NotYetIsFailed,
     /// What is to be removed stays.
@@ -46,6 +48,9 @@ impl FaultyPlatform {
         match done {
             Err(failure) if self.defect == D::GivesUpAtOnce => {
                 Err(Failure::new(ErrorCode::Dependency, failure.detail))
+            }
+            Err(failure) if self.defect == D::NothingIsForGood => {
+                Err(Failure::new(ErrorCode::Timeout, failure.detail))
             }
             done => done,
         }
