@@ -17,10 +17,11 @@
 //! [`world`] (how faults map to both).
 //!
 //! What must hold inside, for a run to be repeatable: time only from a [`Node`] or the [`SimHandle`],
-//! tasks only by [`Node::spawn`], chance only from [`chance::stream`] or the seed, no other thread, `select!` only `biased`, nothing that iterates a
-//! `HashMap` where the order can be seen. Channels, locks and notifications of `tokio::sync` need no
-//! tokio runtime and work (but not `watch` with several receivers, whose wake order is random); so do
-//! axum's routers.
+//! tasks only by [`Node::spawn`], chance only from the seed (each purpose from its own
+//! [`chance::stream`]), no other thread, `select!` only `biased`, nothing that iterates a `HashMap`
+//! where the order can be seen. Channels, locks and notifications of `tokio::sync` need no tokio
+//! runtime and work (but not `watch` with several receivers, whose wake order is random); so do axum's
+//! routers.
 //!
 //! ```
 //! use std::time::Duration;
