@@ -18,6 +18,8 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(90);
 /// What a run has left after its death must be gone by then.
 pub(crate) const SOON: Duration = Duration::from_secs(1);
+/// How late that may be on a machine that is busy.
+pub(crate) const LATE: Duration = Duration::from_secs(10);
 
 /// A scenario that holds in every world and takes a minute of system time.
 pub(crate) const OUTAGE: &str = "\

