@@ -203,7 +203,7 @@ pub fn usual_speed(world: WorldKind, scenario: &Scenario) -> f64 {
     match world {
         WorldKind::Local if scenario.tags.iter().any(|tag| tag == REAL_TIME) => 1.0,
         // A process takes as long to start as it does, and deployments are made of them.
-        WorldKind::Local if scenario.topology == DEPLOYMENT => 4.0,
+        WorldKind::Local if scenario.topology == DEPLOYMENT => 3.0,
         WorldKind::Local => 10.0,
         WorldKind::Virtual | WorldKind::Docker => 1.0,
     }

@@ -80,7 +80,7 @@ pub(super) struct How {
     /// The world: virtual, local or docker
     #[arg(long, default_value_t = WorldKind::Local)]
     pub(super) world: WorldKind,
-    /// System seconds in a real second, 0.1 to 100 [default: 10 in the local world, 1 in the docker world]
+    /// System seconds in a real second, 0.1 to 100 [default: 10 in the local world, 3 for deployments there, 1 in the docker world]
     #[arg(long, value_parser = speed)]
     pub(super) speed: Option<f64>,
     /// The seed of everything drawn by chance
@@ -292,6 +292,15 @@ pub(super) enum Role {
         /// What the processes of a run know of each other
         #[arg(long)]
         stage: PathBuf,
+    },
+    /// The door of one part of what is deployed onto
+    Door {
+        /// Where it listens
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// What it is the door of
+        #[arg(long)]
+        to: std::net::SocketAddr,
     },
     /// A process in place of a container; prints where it listens
     Container {

@@ -51,6 +51,7 @@ pub(super) fn serve(role: Role) -> Result<Exit, Report> {
             served(listen, standin_redis::serve(listen, options))
         }
         Role::Machine { listen, stage } => served(listen, deployment::serve_machine(listen, &stage)),
+        Role::Door { listen, to } => served(listen, deployment::serve_door(listen, to)),
         Role::OperatorsHost { listen, stage, name } => {
             served(listen, deployment::serve_host(listen, &stage, &name))
         }

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::State;
@@ -28,6 +29,9 @@ use super::witness::Witness;
 use crate::binding::deployment::deeds;
 use crate::worlds::deployment::calls::{Call, Sent};
 use crate::worlds::deployment::usual_start;
+
+/// How long it takes to make something in an identity provider, and to see whether a deployment works.
+const USUAL: Duration = Duration::from_millis(1_500);
 
 /// Everything here.
 struct Machine {
@@ -158,6 +162,11 @@ impl Platform for ProcessPlatform {
     }
 
     async fn make(&self, site: &Site, resource: &Resource) -> Done {
+        let thing = Thing::from(resource);
+        if thing.kind == ResourceKind::RealmObject && self.things.find(site, &thing).await? == Found::Nothing
+        {
+            tokio::time::sleep(self.stage.real(USUAL)).await;
+        }
         self.things.make(site, resource).await
     }
 
@@ -169,6 +178,9 @@ impl Platform for ProcessPlatform {
     }
 
     async fn check(&self, site: &Site, phase: Phase, what: &str) -> Done {
+        if phase == Phase::Verification {
+            tokio::time::sleep(self.stage.real(USUAL)).await;
+        }
         self.things.check(site, phase, what).await
     }
 

@@ -15,11 +15,13 @@
 //! | `host` | a host: each order is a process of its own there |
 //! | `order` | such a process, from its start to its end |
 //! | `machine` | what is deployed onto: a process that starts others, and outlives the operators |
+//! | `door` | each part of it is called over an edge of its own |
 //! | `container` | a process in place of a container |
 //! | `witness` | what the database and the machine tell, in the order in which it happened |
 //! | `reading` | from what was witnessed to the timeline |
 
 mod container;
+mod door;
 mod host;
 mod machine;
 mod order;
@@ -28,6 +30,7 @@ mod stage;
 mod witness;
 
 pub use container::serve as serve_container;
+pub use door::serve as serve_door;
 pub use host::serve as serve_host;
 pub use machine::serve as serve_machine;
 pub use order::carry_out as carry_out_order;
@@ -48,8 +51,8 @@ use super::super::real;
 use super::super::watch::LogClock;
 use crate::binding::deployment::orders::{Order, Outcome};
 use crate::binding::deployment::topology::{
-    COLLEAGUE, ENGINE, FREE, KEYCLOAK_BREAKER, NONE, OPERATOR, lock_signal, phase_signal, state_signal,
-    watched,
+    COLLEAGUE, ENGINE, FREE, KEYCLOAK_BREAKER, NONE, OPERATOR, ground, lock_signal, phase_signal,
+    state_signal, watched,
 };
 use crate::execute::{ExecuteError, Plan};
 use reading::Reading;
@@ -92,17 +95,21 @@ struct LocalDeployment {
 impl LocalDeployment {
     /// What a host knows; the machine itself, when it is none.
     fn stage(&self, site: &Site, host: Option<&str>) -> Result<Stage, WorldError> {
+        let ways =
+            host.map(|host| ground().map(|part| Ok((part.to_owned(), site.via(host, part)?))).collect());
+        let ways = ways.transpose()?.unwrap_or_default();
         Ok(Stage {
             program: self.program.clone(),
             database: site.folder(ENGINE).join(DATABASE),
             origin_ms: self.origin_ms,
             speed: site.clock().speed(),
             seed: site.seed(),
-            machine: host.map_or_else(|| site.address(ENGINE), |host| site.via(host, ENGINE))?,
+            ways,
         })
     }
 
-    fn service(
+    /// A service that knows its stage.
+    fn staged(
         &self,
         site: &Site,
         name: &str,
@@ -123,8 +130,15 @@ impl LocalDeployment {
 
 impl LocalSystem for LocalDeployment {
     fn plan(&self, site: &Site) -> Result<Vec<ServiceSpec>, WorldError> {
-        let host = |name| Ok(self.service(site, name, "operators-host", Some(name))?.after(ENGINE));
-        Ok(vec![self.service(site, ENGINE, "machine", None)?, host(OPERATOR)?, host(COLLEAGUE)?])
+        let machine = site.address(ENGINE)?.to_string();
+        let door = |part| {
+            let listen = site.address(part)?.to_string();
+            let door = ServiceSpec::new(part, &self.program, "/health").after(ENGINE);
+            Ok(door.args(["serve", "door", "--listen", &listen, "--to", &machine]))
+        };
+        let host = |name| Ok(self.staged(site, name, "operators-host", Some(name))?.after(ENGINE));
+        let staged = [self.staged(site, ENGINE, "machine", None), host(OPERATOR), host(COLLEAGUE)];
+        staged.into_iter().chain(ground().filter(|part| *part != ENGINE).map(door)).collect()
     }
 
     async fn send(&self, site: &Site, request: &str, number: u64) -> Answer {

@@ -1,6 +1,8 @@
 //! A command's process, from its start to its end: the engine of `dive` over the database and the machine.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,7 +53,7 @@ pub async fn carry_out(
         Arc::new(move || -> Arc<dyn Store> { Arc::new(stage.connect()) })
     };
     let runtime = stage.runtime();
-    let machine = Machine { at: format!("http://{}/", stage.machine), client: client()? };
+    let machine = Machine { ways: stage.ways.clone(), client: client()? };
     let chance = Mutex::new(StdRng::seed_from_u64(stage.seed ^ u64::from(holder.pid)));
     let told = instance.clone();
     let engine = parts.around(Engine {
@@ -86,15 +88,16 @@ fn client() -> io::Result<reqwest::Client> {
 
 /// The machine, called over HTTP.
 struct Machine {
-    at: String,
+    ways: BTreeMap<String, SocketAddr>,
     client: reqwest::Client,
 }
 
 #[async_trait]
 impl Ways for Machine {
     async fn call(&self, to: &'static str, call: Call) -> Done<Answered> {
+        let Some(way) = self.ways.get(to) else { return Err(unreachable(to, &"there is no such place")) };
         let asked = async {
-            let asked = self.client.post(format!("{}{to}", self.at)).json(&call).send().await?;
+            let asked = self.client.post(format!("http://{way}/{to}")).json(&call).send().await?;
             asked.error_for_status()?.json::<Sent>().await
         };
         match asked.await {

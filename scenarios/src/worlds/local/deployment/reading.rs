@@ -185,9 +185,8 @@ mod tests {
     use super::*;
 
     fn stage(database: &Path) -> Stage {
-        let machine = ([127, 0, 0, 1], 1).into();
         let (program, database) = (PathBuf::new(), database.to_owned());
-        Stage { program, database, origin_ms: 0, speed: 1.0, seed: 1, machine }
+        Stage { program, database, origin_ms: 0, speed: 1.0, seed: 1, ways: BTreeMap::new() }
     }
 
     fn abouts(recorder: &Recorder) -> Vec<String> {

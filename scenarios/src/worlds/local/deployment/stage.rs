@@ -1,5 +1,6 @@
 //! What the processes of a run must know of each other, and the run's time, which is the same in all of them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -32,8 +33,8 @@ pub(super) struct Stage {
     pub(super) speed: f64,
     /// What decides what is drawn by chance.
     pub(super) seed: u64,
-    /// Where the machine is reached.
-    pub(super) machine: SocketAddr,
+    /// Where a host reaches each part of the machine.
+    pub(super) ways: BTreeMap<String, SocketAddr>,
 }
 
 /// Real milliseconds since 1970.
@@ -121,7 +122,7 @@ mod tests {
             origin_ms: 0,
             speed: 4.0,
             seed: 1,
-            machine: ([127, 0, 0, 1], 1).into(),
+            ways: BTreeMap::new(),
         };
         let (runtime, real) = (stage.runtime(), TokioRuntime::new());
         let before = runtime.now();
