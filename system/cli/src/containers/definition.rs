@@ -15,7 +15,7 @@ use crate::material::{Material, SecretName};
 const KEYCLOAK_USER: u64 = 1000;
 
 /// The quick compiler alone, and the collector without threads of its own: several instances start at once on few
-/// processors, each with a small heap. That spares a fifth of the work of a start.
+/// processors, each with a small heap.
 const JAVA: &str = "-XX:TieredStopAtLevel=1 -XX:-UseG1GC -XX:+UseSerialGC";
 
 /// The port of the revocations' Redis on the host.
