@@ -170,6 +170,9 @@ pub(super) struct Images {
     /// Where to take them from
     #[arg(long, value_enum, default_value_t = From::Auto)]
     pub(super) from: From,
+    /// All but this one; can be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub(super) except: Vec<String>,
 }
 
 /// Where images come from.

@@ -23,9 +23,25 @@ fn recipes() -> Result<Vec<Recipe>, Complaint> {
     Ok(recipes)
 }
 
+/// Takes out what was named. A name that is nobody's is refused: what it was meant for would be made.
+fn without(recipes: &mut Vec<Recipe>, except: &[String]) -> Result<(), Complaint> {
+    for name in except {
+        let Some(at) = recipes.iter().position(|recipe| recipe.name == *name) else {
+            let known = recipes.iter().map(|recipe| recipe.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(
+                Complaint::usage(format!("no image is called {name}")).help(format!("there are {known}"))
+            );
+        };
+        recipes.remove(at);
+    }
+    Ok(())
+}
+
 pub(super) fn images(args: &args::Images) -> Result<Exit, Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(Complaint::internal)?;
+    let mut recipes = recipes()?;
+    without(&mut recipes, &args.except)?;
     runtime.block_on(async {
         let engine = Engine::connect().await.map_err(Complaint::from)?;
         let program = std::env::current_exe().map_err(Complaint::internal)?;
@@ -35,7 +51,6 @@ pub(super) fn images(args: &args::Images) -> Result<Exit, Report> {
             From::Build => Source::Build,
         };
         let images = Images::new(&engine, source, program).progress(|line| note(format_args!("  {line}")));
-        let recipes = recipes()?;
         for (at, recipe) in recipes.iter().enumerate() {
             note(format_args!("[{}/{}] {}", at + 1, recipes.len(), recipe.name));
             #[expect(clippy::disallowed_methods, reason = "how long a person waited is real time")]
@@ -65,5 +80,15 @@ mod tests {
         let at =
             |name: &str| names.iter().position(|known| known == name).unwrap_or_else(|| panic!("{names:?}"));
         assert!(at("node") < at("redis") && at("toxiproxy") < at("keycloak"), "{names:?}");
+    }
+
+    #[test]
+    fn all_but_those_named_are_made_and_a_name_that_is_nobodys_is_refused() {
+        let mut some = recipes().unwrap();
+        let all = some.len();
+        without(&mut some, &["redis".to_owned(), "opa".to_owned()]).unwrap();
+        assert!(some.len() == all - 2 && !some.iter().any(|recipe| recipe.name == "redis"));
+        let told = without(&mut some, &["redsi".to_owned()]).unwrap_err().to_string();
+        assert!(told.contains("no image is called redsi"), "{told}");
     }
 }
