@@ -1,13 +1,9 @@
 //! The same ten minutes as a scenario, in the virtual world of the `chaos` command.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use harness_core::event::{Event, What};
 use harness_core::recorder::Recorder;
 use harness_core::scenario::check;
 use harness_core::scenario::source::File;
-use harness_core::world::WorldKind;
 use scenarios::binding::vocabulary;
 use scenarios::execute::Plan;
 use scenarios::worlds::virtual_world::{self, Parts};
@@ -46,18 +42,7 @@ impl Outage {
     pub(crate) fn new() -> Self {
         let file = File::parse(SCENARIO, "bench").expect("it is well formed");
         let scenario = check(&file, &vocabulary(), "bench", SCENARIO).expect("it says what can be");
-        let plan = Plan {
-            scenario,
-            world: WorldKind::Virtual,
-            seed: 0,
-            speed: 1.0,
-            settings: BTreeMap::new(),
-            reports: PathBuf::new(),
-            stamp: String::new(),
-            started: String::new(),
-            program: PathBuf::new(),
-        };
-        let outage = Self { plan };
+        let outage = Self { plan: Plan::simulated(scenario, 0) };
         let (one, other) = (outage.run(7), outage.run(7));
         assert!(one == other, "the same events, one by one");
         let requests = one.iter().filter(|event| matches!(event.what, What::Request { .. })).count();

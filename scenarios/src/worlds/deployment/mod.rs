@@ -23,6 +23,11 @@ use crate::binding::deployment::topology::UNKNOWN;
 
 pub use parts::{Around, Connect, DeploymentParts, Storing};
 
+/// Who somebody's process on a host is, as evidence names it.
+pub(super) fn process(host: &str, pid: u32) -> String {
+    format!("{host}#{pid}")
+}
+
 /// About what a container takes until it is healthy, on a machine that does nothing else.
 pub(super) fn usual_start(service: Service) -> Duration {
     Duration::from_secs(match service {

@@ -43,7 +43,10 @@ pub(crate) async fn waterfall(
     if json {
         out::json(&document(&chart))?;
     } else if chart.deployments.is_empty() {
-        out!("{} was never deployed", only.map_or_else(|| "anything".to_owned(), Instance::to_string))?;
+        match only {
+            Some(instance) => out!("{instance} was never deployed")?,
+            None => out!("nothing was ever deployed")?,
+        }
     } else {
         let columns = terminal_size::terminal_size().map_or(COLUMNS, |(width, _)| usize::from(width.0));
         out::text(format_args!("{}", bars::text(&chart, columns)))?;

@@ -22,7 +22,7 @@ use crate::binding::deployment::deeds;
 use crate::binding::deployment::orders::{Order, Outcome};
 use crate::worlds::deployment::calls::{Answered, Call, Sent};
 use crate::worlds::deployment::platform::{PartedPlatform, Ways, unreachable};
-use crate::worlds::deployment::{Connect, DeploymentParts, run};
+use crate::worlds::deployment::{Connect, DeploymentParts, process, run};
 
 /// Carries an order out, with `parts` in the place of the product's own, and prints what came of it: an answer, as
 /// JSON.
@@ -47,7 +47,7 @@ pub async fn carry_out(
     });
 
     let holder = Holder { host: host.to_owned(), pid: std::process::id() };
-    let by = format!("{host}#{}", holder.pid);
+    let by = process(host, holder.pid);
     let connect: Connect = {
         let stage = stage.clone();
         Arc::new(move || -> Arc<dyn Store> { Arc::new(stage.connect()) })

@@ -20,6 +20,7 @@ use crate::binding::deployment::deeds;
 use crate::binding::deployment::topology::{
     FREE, NONE, bringing_up, lock_signal, phase_signal, state_signal, watched,
 };
+use crate::worlds::deployment::process;
 use crate::worlds::watch::LogClock;
 
 /// Who is at work on an instance, by what its lock's row says.
@@ -40,10 +41,6 @@ pub(super) struct Reading {
 
 fn read<T: DeserializeOwned>(text: Option<&str>) -> Option<T> {
     text.and_then(|text| serde_json::from_str(text).ok())
-}
-
-fn name(holder: &dive_orchestrator::Holder) -> String {
-    format!("{}#{}", holder.host, holder.pid)
 }
 
 impl Reading {
@@ -114,7 +111,7 @@ impl Reading {
             self.holding.remove(&instance);
             return free(of);
         };
-        let by = name(&held.by);
+        let by = process(&held.by.host, held.by.pid);
         let is_renewed = before.is_some_and(|before| before.token == held.token);
         let told = if is_renewed {
             vec![deeds::renewal(of, &by)]

@@ -23,7 +23,7 @@ use crate::binding::deployment::deeds;
 use crate::binding::deployment::orders::{Command, Order, Outcome};
 use crate::binding::deployment::topology::{NONE, bringing_up, phase_signal, watched};
 use crate::worlds::deployment::platform::PartedPlatform;
-use crate::worlds::deployment::{Connect, run};
+use crate::worlds::deployment::{Connect, process, run};
 use crate::worlds::virtual_world::runtime::SimRuntime;
 
 /// How often it is looked whether the processes of a host have ended.
@@ -142,7 +142,7 @@ impl Process {
         host.at_work.fetch_add(1, Ordering::Relaxed);
         let pid = 1 + host.started.fetch_add(1, Ordering::Relaxed);
         let pid = u32::try_from(pid).unwrap_or(u32::MAX);
-        let by = format!("{}#{pid}", host.name);
+        let by = process(host.name, pid);
         Self { host: host.clone(), instance: instance.clone(), by, pid }
     }
 
