@@ -9,6 +9,11 @@ use crate::moment::span;
 /// The least and the most columns that bars may have.
 const BARS: std::ops::RangeInclusive<usize> = 20..=160;
 
+/// After a bar that ended in a failure.
+const FAILED: &str = " ✘";
+/// The columns that every line leaves for it.
+const MARK: usize = 2;
+
 /// The chart, on `columns`: phases are solid, services shaded.
 pub(super) fn text(chart: &Chart, columns: usize) -> String {
     let all = chart.deployments.iter().map(|of| (of, chart.bars(of))).collect::<Vec<_>>();
@@ -16,7 +21,7 @@ pub(super) fn text(chart: &Chart, columns: usize) -> String {
     let names = all.iter().flat_map(|(_, bars)| bars.iter().map(label));
     let name = names.max().unwrap_or_default();
     let figures = span(chart.length).len().max("open".len());
-    let width = columns.saturating_sub(name + figures + 3).clamp(*BARS.start(), *BARS.end());
+    let width = columns.saturating_sub(name + figures + 3 + MARK).clamp(*BARS.start(), *BARS.end());
     let mut text = String::new();
     for (of, bars) in &all {
         let took = span(of.ended.saturating_since(of.began));
@@ -48,7 +53,7 @@ fn drawn(chart: &Chart, bar: &Bar, width: usize) -> String {
         (_, true) => "▒",
         (_, false) => "█",
     };
-    let failed = if bar.end == End::Failed { " ✘" } else { "" };
+    let failed = if bar.end == End::Failed { FAILED } else { "" };
     format!("{}{}{failed}", " ".repeat(from), fill.repeat(to - from))
 }
 
@@ -57,8 +62,10 @@ fn scale(chart: &Chart, width: usize) -> String {
     let mut line = String::new();
     for tick in chart.ticks() {
         let (at, label) = (column(chart, tick, width), format!("│{}", span(tick)));
-        if line.is_empty() || line.chars().count() < at {
-            let before = at - line.chars().count();
+        let written = line.chars().count();
+        let room = line.is_empty() || written < at;
+        if room && at + label.chars().count() <= width + MARK {
+            let before = at - written;
             let _ = write!(line, "{:before$}{label}", "");
         }
     }
@@ -67,7 +74,7 @@ fn scale(chart: &Chart, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chart::tests::three;
+    use super::super::chart::tests::{failed_after, three};
     use super::*;
 
     #[test]
@@ -77,12 +84,20 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal() {
-        for columns in 44..200 {
-            let text = text(&three(), columns);
-            let widest =
-                text.lines().filter(|line| !line.contains('│')).map(|line| line.chars().count()).max();
-            assert!(widest <= Some(columns + 2), "{columns}: {widest:?}");
+    fn no_line_is_wider_than_the_terminal_and_the_longest_fills_it() {
+        let widest = |chart: &Chart, columns| {
+            text(chart, columns).lines().map(|line| line.chars().count()).max().unwrap_or_default()
+        };
+        // Its bar goes to the very end, and its mark stands after that; the ticks come as near to it as they can.
+        for millis in [1, 90, 800, 5_000, 8_001, 27_300, 60_000, 600_000] {
+            let chart = failed_after(millis);
+            let least = widest(&chart, 0);
+            let most = least + BARS.end() - BARS.start();
+            for columns in 0..240 {
+                assert_eq!(widest(&chart, columns), columns.clamp(least, most), "{millis} ms");
+            }
         }
+        let least = widest(&three(), 0);
+        assert!((0..240).all(|columns| widest(&three(), columns) <= columns.max(least)));
     }
 }

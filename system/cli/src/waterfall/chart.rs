@@ -131,6 +131,11 @@ pub(super) mod tests {
         PhaseRun { phase, began: at(from), ended: to.map(at), failure: None }
     }
 
+    fn failed(phase: Phase, from: u64, to: u64) -> PhaseRun {
+        let failure = ErrorRecord { code: ErrorCode::Network, message: String::new(), recovered: false };
+        PhaseRun { failure: Some(failure), ..run(phase, from, Some(to)) }
+    }
+
     fn start(service: Service, from: u64, to: u64) -> ServiceStart {
         ServiceStart { service, healthy: at(to), took: Duration::from_millis(to - from) }
     }
@@ -164,14 +169,17 @@ pub(super) mod tests {
             run(P::Deployment, 860, Some(28_000)),
             run(P::Configuration, 28_010, None),
         ];
-        let failure = ErrorRecord { code: ErrorCode::Network, message: String::new(), recovered: false };
-        let failed = PhaseRun { failure: Some(failure), ..run(P::Deployment, 860, Some(9_000)) };
-        let gbr = [run(P::Preflight, 710, Some(800)), failed];
+        let gbr = [run(P::Preflight, 710, Some(800)), failed(P::Deployment, 860, 9_000)];
         Chart::of_the_newest(vec![
             deployment("fra", &fra, &[start(Service::Keycloak, 6_000, 24_000)]),
             deployment("gbr", &gbr, &[]),
             deployment("hub", &hub, &services),
         ])
+    }
+
+    /// A spoke that failed, so many milliseconds after it began, which is where the chart ends.
+    pub(in crate::waterfall) fn failed_after(millis: u64) -> Chart {
+        Chart::of_the_newest(vec![deployment("gbr", &[failed(Phase::Preflight, 0, millis)], &[])])
     }
 
     #[test]
