@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use harness_core::time::At;
 use harness_core::world::WorldError;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
@@ -89,12 +90,14 @@ impl Service {
         self.process().is_some_and(|process| process.exit().is_none())
     }
 
-    /// Starts the process unless it runs, and returns when it is ready.
-    pub(crate) async fn start(&self, crew: &Crew) -> Result<(), WorldError> {
+    /// Starts the process unless it runs, and returns when it is ready; the latest instant at which it was known
+    /// not to be.
+    pub(crate) async fn start(&self, crew: &Crew) -> Result<At, WorldError> {
+        let began = crew.clock.now();
         if !self.is_running() {
             self.spawn(crew)?;
         }
-        self.ready().await
+        self.ready(&crew.clock, began).await
     }
 
     fn spawn(&self, crew: &Crew) -> Result<(), WorldError> {
@@ -123,15 +126,19 @@ impl Service {
             .map_err(|error| WorldError::Failed(format!("the reaper is gone: {error}")))
     }
 
-    /// Completes when the service is ready.
-    async fn ready(&self) -> Result<(), WorldError> {
+    /// Completes when the service is ready; as [`start`](Self::start).
+    async fn ready(&self, clock: &Clock, began: At) -> Result<At, WorldError> {
         let Some(process) = self.process() else {
             return Err(WorldError::Failed(format!("{} was never started", self.spec.name)));
         };
         let ready = async {
+            let (mut not_ready, mut asked) = (began, clock.now());
             while !self.is_ready().await {
+                not_ready = asked;
                 sleep(ASK).await;
+                asked = clock.now();
             }
+            not_ready
         };
         let within = self.spec.ready_within;
         let outcome = tokio::select! {
@@ -139,7 +146,10 @@ impl Service {
             exit = process.exited() => Err(exit.to_string()),
             ready = timeout(within, ready) => ready.map_err(|_| self.awaited()),
         };
-        let Err(why) = outcome else { return Ok(()) };
+        let why = match outcome {
+            Ok(not_ready) => return Ok(not_ready),
+            Err(why) => why,
+        };
         // Its end is told here and nowhere else.
         self.excused.set(true);
         if process.exit().is_some() && Listener::on(self.address.port()).is_some() {

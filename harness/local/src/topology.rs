@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use harness_core::fault::{Edge, Fault, ServiceName, Strike};
-use harness_core::world::{Evidence, WorldError};
+use harness_core::world::{Evidence, Healed, WorldError};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -154,10 +154,10 @@ impl Topology {
         name: &str,
         fault: &Fault,
         beside: &[Fault],
-    ) -> Result<Evidence, WorldError> {
+    ) -> Result<Healed, WorldError> {
         match fault {
             Fault::Stop(service) | Fault::Kill(service) => self.start_again(service, beside).await,
-            Fault::Pause(service) => self.resume(service, beside).await,
+            Fault::Pause(service) => Ok(self.resume(service, beside).await?.into()),
             _ => {
                 self.at_edge(fault, async |edge| {
                     let same_edge = |other: &&Fault| other.target() == fault.target();
@@ -166,26 +166,29 @@ impl Topology {
                     if !(refused(fault) && others.iter().any(|other| refused(other))) {
                         edge.lift(name, fault)?;
                     }
-                    match others.first() {
-                        Some(other) => Ok(Evidence(format!("lifted; {other} as before"))),
-                        None => edge.mended().await,
+                    Ok(match others.first() {
+                        Some(other) => Evidence(format!("lifted; {other} as before")),
+                        None => edge.mended().await?,
                     }
+                    .into())
                 })
                 .await
             }
         }
     }
 
-    async fn start_again(&self, name: &ServiceName, beside: &[Fault]) -> Result<Evidence, WorldError> {
+    async fn start_again(&self, name: &ServiceName, beside: &[Fault]) -> Result<Healed, WorldError> {
         let service = self.service(name)?;
         if let Some(other) = beside.iter().find(|other| keeps_down(other, name)) {
-            return Ok(Evidence(format!("left as it is: {other} is still in effect")));
+            return Ok(Evidence(format!("left as it is: {other} is still in effect")).into());
         }
         let began = self.crew.clock.now();
-        service.start(&self.crew).await?;
+        let broken_until = Some(service.start(&self.crew).await?);
         let took = self.crew.clock.real(self.crew.clock.now() - began);
         let pid = service.process().map_or(0, |process| process.id().pid);
-        Ok(Evidence(format!("{name} is ready again at {} as pid {pid}, after {took:.1?}", service.address)))
+        let evidence =
+            Evidence(format!("{name} is ready again at {} as pid {pid}, after {took:.1?}", service.address));
+        Ok(Healed { evidence, broken_until })
     }
 
     async fn resume(&self, name: &ServiceName, beside: &[Fault]) -> Result<Evidence, WorldError> {
@@ -223,7 +226,7 @@ impl Topology {
                 let service = self.service(name)?;
                 let told = service.stop().await?;
                 let again = self.start_again(name, &[]).await?;
-                Ok(Some(Evidence(format!("{told}; {}", again.0))))
+                Ok(Some(Evidence(format!("{told}; {}", again.evidence.0))))
             }
             Strike::Cut(edge) => self.at(edge, async |edge| Ok(edge.cut().await)).await,
         }

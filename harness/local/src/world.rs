@@ -291,7 +291,7 @@ impl<S: LocalSystem> World for LocalWorld<S> {
         let Some(fault) = fault else { return Ok(Evidence("it was not broken".into()).into()) };
         let healed = self.topology()?.heal(name, &fault, &self.beside(name)).await?;
         self.mended(name);
-        Ok(healed.into())
+        Ok(healed)
     }
 
     async fn strike(&self, strike: &Strike) -> Result<Option<Evidence>, WorldError> {

@@ -137,9 +137,9 @@ async fn overlap() {
         Fault::Latency(Latency { edge: edge.clone(), delay, jitter })
     };
     // A tenth of these in real time.
-    let (slow, slower) = (Duration::from_millis(500), Duration::from_secs(1));
-    bed.world.inject("slow", &latency(5)).await.unwrap().expect("shown");
-    bed.world.inject("slower", &latency(10)).await.unwrap().expect("shown");
+    let (slow, slower) = (Duration::from_millis(300), Duration::from_millis(600));
+    bed.world.inject("slow", &latency(3)).await.unwrap().expect("shown");
+    bed.world.inject("slower", &latency(6)).await.unwrap().expect("shown");
     assert!(bed.send().await.1 >= slow + slower);
     bed.world.inject("refused", &Fault::Refuse(edge.clone())).await.unwrap().expect("shown");
     bed.world.inject("refused too", &Fault::Refuse(edge.clone())).await.unwrap().expect("shown");

@@ -15,9 +15,8 @@ use harness_local::procfs::ProcessId;
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::time::timeout;
 
-use crate::bed::{Bed, Pair, config, now, part, trial, until};
+use crate::bed::{Bed, Pair, SLACK, config, now, part, trial, until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -72,7 +71,20 @@ fn boot_and(pid: u32) -> String {
     format!("{}.{pid}.", boot.trim())
 }
 
+/// In one of a few tries: what a busy machine adds to the others is no part of it.
 async fn killed() {
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        all.push(gone_after_a_kill().await);
+        if all.iter().any(|took| *took <= Duration::from_secs(1)) {
+            return;
+        }
+    }
+    panic!("nothing is left, but after {all:?}");
+}
+
+/// How long it took until nothing was left.
+async fn gone_after_a_kill() -> Duration {
     let exe = std::env::current_exe().unwrap();
     let mut owner = Command::new(exe).arg("part-owner").stdout(Stdio::piped()).spawn().unwrap();
     let (mut folder, mut journal, mut ports) = (PathBuf::new(), PathBuf::new(), Vec::new());
@@ -89,9 +101,8 @@ async fn killed() {
     assert!(all.iter().all(|process| process.is_alive()) && folder.is_dir() && ports.len() == 2);
 
     owner.kill().unwrap();
-    let limit = Duration::from_secs(1);
-    let took = until(limit, "all processes are gone", || !all.iter().any(|process| process.is_alive())).await;
-    until(limit.saturating_sub(took), "the folder is gone", || !folder.exists()).await;
+    let nothing_is_left = || !all.iter().any(|process| process.is_alive()) && !folder.exists();
+    let took = until(SLACK, "nothing is left", nothing_is_left).await;
     for port in ports {
         assert!(TcpListener::bind(("127.0.0.1", port)).is_ok(), "{port} is still in use");
     }
@@ -104,6 +115,7 @@ async fn killed() {
     harness_local::undo::heal(&inverses[0].action).unwrap();
     assert!(!all.iter().any(|process| process.is_alive()), "undoing brings nothing back");
     std::fs::remove_dir_all(journal.parent().unwrap()).unwrap();
+    took
 }
 
 async fn dropped() {
@@ -120,7 +132,15 @@ async fn dropped() {
 
 async fn interrupted() {
     let bed = Bed::new(Pair { quirks: vec!["mute"], ..Pair::default() });
-    assert!(timeout(Duration::from_millis(200), bed.world.start()).await.is_err());
+    let laid = async {
+        until(SLACK, "the ground is laid", || bed.world.site().is_some()).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    tokio::select! {
+        biased;
+        started = bed.world.start() => panic!("{started:?}, though it says nothing"),
+        () = laid => {}
+    }
     let folder = bed.world.site().unwrap().folder("back");
     bed.stop().await;
     assert!(!folder.exists());
@@ -135,7 +155,9 @@ async fn daemon() {
         let within = |pid: i32| std::fs::read_link(format!("/proc/{pid}/cwd")).ok() == folder;
         ours.into_iter().find(|process| line(process.pid).starts_with(b"sleep") && within(process.pid))
     };
-    let daemon = sleeping().expect("the daemon runs");
+    // It may not be what it will be yet.
+    until(SLACK, "the daemon runs", || sleeping().is_some()).await;
+    let daemon = sleeping().expect("it goes on");
     bed.stop().await;
     assert!(!daemon.is_alive());
 }
@@ -173,14 +195,20 @@ async fn stood_still() {
     let mut lines = BufReader::new(heart.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "beating");
     let signal = |heart: &Child, signal| kill(Pid::from_raw(heart.id().try_into().unwrap()), signal).unwrap();
-    let began = now();
-    signal(&heart, Signal::SIGSTOP);
-    std::thread::sleep(Duration::from_millis(300));
-    signal(&heart, Signal::SIGCONT);
-    let stood = now() - began;
-    // A busy machine stalls by itself now and then, for shorter and for longer.
-    let made = 250..=stood.as_millis() + 100;
-    assert!(lines.map(|line| line.unwrap().parse().unwrap()).any(|ms: u128| made.contains(&ms)), "{made:?}");
+    // A busy machine stalls by itself now and then, for shorter and for longer, and makes these longer, too.
+    let mut all = Vec::new();
+    let noticed = (0..5).any(|_| {
+        let began = now();
+        signal(&heart, Signal::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(300));
+        signal(&heart, Signal::SIGCONT);
+        let made = 250..=(now() - began).as_millis() + 100;
+        let told: Option<u128> =
+            lines.by_ref().map(|line| line.unwrap().parse().unwrap()).find(|ms| *ms >= *made.start());
+        all.push((told, made.clone()));
+        told.is_some_and(|ms| made.contains(&ms))
+    });
+    assert!(noticed, "{all:?}");
     heart.kill().unwrap();
     heart.wait().unwrap();
 }

@@ -26,24 +26,24 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const S: Duration = Duration::from_secs(1);
 
-fn becomes(value: &str, after: Anchor) -> Claim {
-    Claim::Becomes {
-        signal: SIGNAL.into(),
-        value: value.into(),
-        after,
-        not_before: Duration::ZERO,
-        within: 20 * S,
-    }
+/// Several times as long as it takes to see a turn: what comes in between begins the count of polls anew.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn becomes(value: &str, after: Anchor, within: Duration) -> Claim {
+    Claim::Becomes { signal: SIGNAL.into(), value: value.into(), after, not_before: Duration::ZERO, within }
 }
 
 fn scenario() -> ScenarioBuilder {
-    ScenarioBuilder::new("pair/test", "pair").steady(SIGNAL, "ok").steady_for(S).recovery_within(10 * S)
+    ScenarioBuilder::new("pair/test", "pair").steady(SIGNAL, "ok").steady_for(S).recovery_within(LIMIT)
 }
 
-async fn judged(scenario: &Scenario, interrupt: impl Future<Output = String>) -> (Vec<Event>, Judgement) {
+async fn judged(
+    scenario: &Scenario,
+    interrupt: impl AsyncFnOnce(&Recorder) -> String,
+) -> (Vec<Event>, Judgement) {
     let bed = Bed::new(Pair::default());
     let recorder = Recorder::new(Vec::new());
-    run(&bed.world, scenario, 1, &recorder, interrupt).await;
+    run(&bed.world, scenario, 1, &recorder, interrupt(&recorder)).await;
     assert_eq!(bed.journal.borrow().open_inverses().count(), 0);
     let events = recorder.into_events();
     let judgement = judge(scenario, &History::of(events.clone()), &[]);
@@ -56,15 +56,15 @@ async fn held() {
     let latency = Latency { edge: Edge::new("front", "back"), delay, jitter };
     let scenario = scenario()
         .fault("killed", Fault::Kill("back".into()))
-        .expect(becomes("cut short", Anchor::InEffect(killed())))
+        .expect(becomes("cut short", Anchor::InEffect(killed()), LIMIT))
         .heal("killed")
-        .expect(becomes("ok", Anchor::Healed(killed())))
+        .expect(becomes("ok", Anchor::Healed(killed()), LIMIT))
         .fault("slow", Fault::Latency(latency))
-        .expect(becomes("slow", Anchor::InEffect(slow())))
+        .expect(becomes("slow", Anchor::InEffect(slow()), LIMIT))
         .heal("slow")
-        .expect(becomes("ok", Anchor::Healed(slow())))
+        .expect(becomes("ok", Anchor::Healed(slow()), LIMIT))
         .build();
-    let (events, judgement) = judged(&scenario, std::future::pending()).await;
+    let (events, judgement) = judged(&scenario, async |_| std::future::pending().await).await;
     assert_eq!(judgement.overall(), Verdict::Held, "{judgement:#?}\n{events:#?}");
     let stages = |wanted| {
         let of = |event: &&Event| matches!(event.what, What::Fault { stage, .. } if stage == wanted);
@@ -76,9 +76,9 @@ async fn held() {
 async fn violated() {
     let scenario = scenario()
         .fault("refused", Fault::Refuse(Edge::new("front", "back")))
-        .expect(becomes("silent", Anchor::InEffect("refused".into())))
+        .expect(becomes("silent", Anchor::InEffect("refused".into()), 10 * S))
         .build();
-    let (_, judgement) = judged(&scenario, std::future::pending()).await;
+    let (_, judgement) = judged(&scenario, async |_| std::future::pending().await).await;
     assert_eq!(judgement.of(Axis::Experiment), Verdict::Violated, "{judgement:#?}");
     assert_eq!(judgement.of(Axis::Recovery), Verdict::Held, "{judgement:#?}");
     assert_eq!(judgement.of(Axis::CleanUp), Verdict::Held, "{judgement:#?}");
@@ -86,8 +86,11 @@ async fn violated() {
 
 async fn interrupted() {
     let scenario = scenario().fault("frozen", Fault::Pause("back".into())).wait(3_600 * S).build();
-    let interrupt = async {
-        tokio::time::sleep(S).await;
+    let interrupt = async |recorder: &Recorder| {
+        let frozen = || recorder.with_history(|history| history.fault("frozen", Stage::InEffect).is_some());
+        while !frozen() {
+            recorder.changed().await;
+        }
         "Ctrl-C".to_owned()
     };
     let (events, judgement) = judged(&scenario, interrupt).await;

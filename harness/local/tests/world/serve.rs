@@ -11,6 +11,8 @@ use harness_local::interceptor::{self, Beyond};
 
 /// The size of every answer's body, in bytes.
 pub(crate) const BODY: usize = 400;
+/// How long one that is late takes to listen.
+pub(crate) const LATE: Duration = Duration::from_millis(300);
 
 pub(crate) fn serve(words: &[String]) -> ExitCode {
     let [address, quirks @ ..] = words else { return ExitCode::FAILURE };
@@ -28,6 +30,9 @@ pub(crate) fn serve(words: &[String]) -> ExitCode {
         let mut daemon = Command::new("setsid");
         daemon.args(["--fork", "sleep", "3600"]).process_group(0);
         daemon.spawn().and_then(|mut daemon| daemon.wait()).expect("setsid is there");
+    }
+    if has("late") {
+        std::thread::sleep(LATE);
     }
     let listener = match TcpListener::bind(address) {
         Ok(listener) => listener,

@@ -14,7 +14,8 @@ use harness_local::lines::{BURST, STEADY};
 use libtest_mimic::Trial;
 use tokio::time::timeout;
 
-use crate::bed::{Bed, HICCUP, Pair, SLACK, now, trial, until};
+use crate::bed::{Bed, HICCUP, Pair, SLACK, SPEED, now, trial, until};
+use crate::serve::LATE;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -24,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_killed_service_refuses_and_healed_it_is_back_on_its_port", || {
             ends(Fault::Kill("back".into()))
         }),
+        trial("a_healing_begins_when_the_service_was_last_seen_not_to_be_ready", takes_long),
         trial("a_paused_service_takes_connections_and_is_silent_until_healed", pauses),
         trial("two_faults_on_a_service_keep_it_down_until_both_are_healed", overlap),
         trial("a_restart_is_another_process_on_the_same_port", restarts),
@@ -56,6 +58,24 @@ async fn ends(fault: Fault) {
     assert_eq!(bed.address("back"), before);
     assert_eq!(bed.send().await.0, "ok");
     assert_eq!(bed.journal.borrow().open_inverses().count(), 0);
+    bed.stop().await;
+}
+
+async fn takes_long() {
+    let bed = Bed::started(Pair { quirks: vec!["late"], ..Pair::default() }).await;
+    let mut longest = Duration::ZERO;
+    // A machine that stands still looks seldom; not each time.
+    for _ in 0..5 {
+        bed.world.inject("gone", &Fault::Stop("back".into())).await.unwrap().expect("the effect is shown");
+        let began = bed.world.now();
+        let broken_until = bed.world.heal("gone").await.unwrap().broken_until.expect("it was looked at");
+        assert!(broken_until >= began && broken_until < bed.world.now(), "{broken_until}");
+        longest = longest.max((broken_until - began).div_f64(SPEED));
+        if longest > LATE / 2 {
+            break;
+        }
+    }
+    assert!(longest > LATE / 2, "{longest:?}");
     bed.stop().await;
 }
 
