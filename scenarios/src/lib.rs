@@ -17,5 +17,6 @@ pub mod catalogue;
 pub mod chaos;
 pub mod execute;
 pub mod folders;
+mod runtime;
 pub mod stamp;
 pub mod worlds;

@@ -9,7 +9,7 @@ use miette::Report;
 use super::args::Doctor;
 use super::exit::Exit;
 use super::out::out;
-use crate::{binding, catalogue, folders};
+use crate::{binding, catalogue, folders, runtime};
 
 const ENGINE: &str = "docker engine";
 
@@ -120,10 +120,7 @@ fn version(program: &str, arguments: &[&str], next: &str) -> Result<String, Stri
 }
 
 fn engine() -> Result<String, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+    let runtime = runtime::on_this_thread().map_err(|error| error.to_string())?;
     match runtime.block_on(Engine::connect()) {
         Ok(engine) => Ok(format!("{} at {}", engine.version(), engine.host())),
         Err(EngineError::Absent { host, why, next }) => {

@@ -16,6 +16,7 @@ use super::complaint::Complaint;
 use super::exit::Exit;
 use super::out::{note, out};
 use crate::folders::{self, JOURNAL};
+use crate::runtime;
 
 /// What came of healing.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -67,8 +68,7 @@ pub(super) fn before_a_run(root: &Path) -> Result<(), Report> {
 }
 
 fn block_on(work: impl Future<Output = ()>) -> Result<(), Complaint> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Complaint::internal)?.block_on(work);
+    runtime::on_this_thread().map_err(Complaint::internal)?.block_on(work);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use super::args::{self, From};
 use super::complaint::Complaint;
 use super::exit::Exit;
 use super::out::{note, out};
+use crate::runtime;
 
 static RECIPES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../fixtures/images");
 
@@ -38,8 +39,7 @@ fn without(recipes: &mut Vec<Recipe>, except: &[String]) -> Result<(), Complaint
 }
 
 pub(super) fn images(args: &args::Images) -> Result<Exit, Report> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Complaint::internal)?;
+    let runtime = runtime::on_this_thread().map_err(Complaint::internal)?;
     let mut recipes = recipes()?;
     without(&mut recipes, &args.except)?;
     runtime.block_on(async {

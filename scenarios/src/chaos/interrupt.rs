@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::out;
+use crate::runtime;
 
 /// The exit code of a process that gave up.
 const GAVE_UP: i32 = 70;
@@ -28,7 +29,7 @@ impl Interrupt {
         let (asked, heard) = watch::channel(None);
         let (ready, listening) = mpsc::channel();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            let runtime = match runtime::on_this_thread() {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(ready.send(Err(error))),
             };

@@ -1,5 +1,6 @@
 //! `chaos serve`: the roles that this binary plays in a topology.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,24 +12,26 @@ use harness_local::interceptor;
 use miette::Report;
 use serde_json::Value;
 use standin_opa::serve::ServeError;
+use tokio::runtime::Runtime;
 
 use super::args::Role;
 use super::complaint::Complaint;
 use super::exit::Exit;
 use crate::binding::policy;
+use crate::runtime;
 use crate::worlds::deployment::DeploymentParts;
 use crate::worlds::local::deployment;
 
 pub(super) fn serve(role: Role) -> Result<Exit, Report> {
     match role {
         Role::Node { config } => {
-            runtime()?
-                .block_on(dive_node::serve(settings(config.as_deref())?))
-                .map_err(Complaint::internal)?;
+            let serving = dive_node::serve(settings(config.as_deref())?);
+            wait(runtime::on_threads(), serving)?.map_err(Complaint::internal)?;
             Ok(Exit::Done)
         }
         Role::Kas => {
-            runtime()?.block_on(dive_kas::serve(settings(None)?)).map_err(Complaint::internal)?;
+            let serving = dive_kas::serve(settings(None)?);
+            wait(runtime::on_threads(), serving)?.map_err(Complaint::internal)?;
             Ok(Exit::Done)
         }
         Role::StandinOpa { listen, data } => standin_opa(listen, data.as_deref()),
@@ -56,16 +59,14 @@ pub(super) fn serve(role: Role) -> Result<Exit, Report> {
             served(listen, deployment::serve_host(listen, &stage, &name))
         }
         Role::Container { takes_ms } => {
-            small()?
-                .block_on(deployment::serve_container(Duration::from_millis(takes_ms)))
-                .map_err(Complaint::internal)?;
+            let serving = deployment::serve_container(Duration::from_millis(takes_ms));
+            wait(runtime::on_this_thread(), serving)?.map_err(Complaint::internal)?;
             Ok(Exit::Done)
         }
         Role::Order { stage, host, order, number } => {
             let parts = DeploymentParts::default();
-            small()?
-                .block_on(deployment::carry_out_order(&stage, &host, &order, number, &parts))
-                .map_err(Complaint::internal)?;
+            let working = deployment::carry_out_order(&stage, &host, &order, number, &parts);
+            wait(runtime::on_this_thread(), working)?.map_err(Complaint::internal)?;
             Ok(Exit::Done)
         }
         Role::Reaper { .. } => Ok(ended(harness_local::reaper::main())),
@@ -77,15 +78,8 @@ fn ended(code: ExitCode) -> Exit {
     if code == ExitCode::SUCCESS { Exit::Done } else { Exit::Internal }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Complaint> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| Complaint::internal(format!("no threads can be started: {error}")))
-}
-
-/// A runtime for a process of which there are many.
-fn small() -> Result<tokio::runtime::Runtime, Complaint> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Complaint::internal)
+fn wait<T>(runtime: io::Result<Runtime>, work: impl Future<Output = T>) -> Result<T, Complaint> {
+    Ok(runtime.map_err(Complaint::internal)?.block_on(work))
 }
 
 /// The settings of a node or of what stands around one: the environment, over a file.
@@ -106,7 +100,8 @@ fn settings(config: Option<&Path>) -> Result<dive_node::Settings, Report> {
 
 fn standin_opa(listen: SocketAddr, data: Option<&Path>) -> Result<Exit, Report> {
     let own = data.map(document).transpose()?.unwrap_or(Value::Null);
-    runtime()?.block_on(standin_opa::serve(listen, policy::options(own))).map_err(|error| match &error {
+    let serving = standin_opa::serve(listen, policy::options(own));
+    wait(runtime::on_threads(), serving)?.map_err(|error| match &error {
         ServeError::Network { .. } => Complaint::internal(error)
             .help("choose another address with --listen; `ss -ltnp` shows who has it"),
         ServeError::Policy(_) => Complaint::internal(error),
@@ -132,7 +127,7 @@ fn served<E: std::error::Error>(
     listen: SocketAddr,
     serving: impl Future<Output = Result<(), E>>,
 ) -> Result<Exit, Report> {
-    runtime()?.block_on(serving).map_err(|error| {
+    wait(runtime::on_threads(), serving)?.map_err(|error| {
         Complaint::internal(error)
             .help(format!("if {listen} is taken, choose another address; `ss -ltnp` shows who has it"))
     })?;

@@ -28,13 +28,14 @@ use crate::binding::session::Session;
 use crate::binding::topology::{HUB, KAS, KEYCLOAK, Shape};
 use crate::execute::{ExecuteError, Plan};
 use crate::folders::JOURNAL;
+use crate::runtime;
 
 /// Waits on this thread for `run` and all that it starts.
 pub(super) fn on_this_thread(
     run: impl Future<Output = Result<(), ExecuteError>>,
 ) -> Result<(), ExecuteError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| WorldError::Failed(format!("no tokio runtime: {error}")))?.block_on(run)
+    let runtime = runtime::on_this_thread().map_err(|error| WorldError::Failed(error.to_string()))?;
+    runtime.block_on(run)
 }
 
 /// Runs a plan's scenario in the world that `make` makes with the journal in `folder`.
