@@ -122,6 +122,8 @@ impl Begun {
     ) {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // One clock for two: it starts when a head is waited for, not when one begins to come. A time of its own
+            // for idle connections is not offered.
             .header_read_timeout(self.header_timeout)
             .serve_connection(TokioIo::new(stream), service);
         let _ = watcher.watch(connection).await;

@@ -155,6 +155,27 @@ async fn a_client_that_never_ends_its_request_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_kept_may_be_idle_for_as_long_as_a_head_may_take() {
+    let span = Duration::from_millis(500);
+    let site = site(Duration::ZERO, &[("http.header_timeout", "500ms")]).await;
+    let clock = TokioRuntime::new();
+    let began = clock.now();
+    // The node has this thread, too: it first looks when the head is whole.
+    let mut client = std::net::TcpStream::connect(site.address).unwrap();
+    client.write_all(b"GET /health/live HTTP/1.1\r\nhost: node\r\n\r\n").unwrap();
+    client.set_nonblocking(true).unwrap();
+    let mut answer = Vec::new();
+    let ended =
+        tokio::time::timeout(SOON, TcpStream::from_std(client).unwrap().read_to_end(&mut answer)).await;
+    assert!(ended.is_ok(), "the connection is closed");
+    let kept = clock.now().saturating_since(began);
+    assert!(kept >= span, "{kept:?}");
+    let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 200") && !answer.contains("connection: close"), "{answer}");
+    site.stop.send(()).unwrap();
+}
+
+#[tokio::test]
 async fn what_is_missing_or_taken_is_named() {
     let missing = Server::bind(Settings::default()).await.unwrap_err().to_string();
     assert_eq!(missing, "setting `audit.path` is needed: the audit trail");

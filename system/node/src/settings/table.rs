@@ -62,7 +62,7 @@ fn table() -> BTreeMap<String, Entry> {
         "http.header_timeout",
         SPAN,
         "10s",
-        "how long a client may take to send the request's head, the next one on its connection included",
+        "how long a client may take to send a request's head, and a connection be idle between two",
     );
     add("http.body_timeout", SPAN, "10s", "how long a client may take to send the request's body");
     add("http.drain", SPAN, "10s", "how long a stop waits for requests in flight");

@@ -95,7 +95,9 @@ pub struct HttpSettings {
     pub body_limit: usize,
     /// Connections served at once.
     pub connections: usize,
-    /// How long a client may take to send a request's head.
+    /// How long a client may take to send a request's head, from when one is waited for: from when the connection
+    /// stands, and from one answer on. So it is also how long a connection may be idle between two requests, and how
+    /// long a TLS handshake may take.
     pub header_timeout: Duration,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
