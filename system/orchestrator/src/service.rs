@@ -79,8 +79,8 @@ impl Service {
         }
     }
 
-    /// Whether, at a spoke, it is made with something of the hub's: its revocations, its policy. All else of a
-    /// spoke may come up while the hub does.
+    /// Whether, at a spoke, it is made with something of the hub's: its revocations, its policy. It waits until the
+    /// hub's services are healthy; all else of a spoke may come up while they do.
     pub const fn needs_the_hub(self) -> bool {
         matches!(self, Self::Backend | Self::Kas | Self::OpalClient)
     }

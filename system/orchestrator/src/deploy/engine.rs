@@ -12,7 +12,7 @@ use super::holding::Holding as Held;
 use super::moves::Work;
 use super::{Event, Failure, Interrupted, Observer, Platform, Report, Site};
 use crate::pipeline::{Ask, Facts, Request, Run};
-use crate::preflight::HubGate;
+use crate::preflight::{HubGate, Need};
 use crate::store::Answer;
 use crate::{DeploymentState, ErrorCode, Holder, Instance, Phase, Slot, Store, StoreError};
 
@@ -132,7 +132,7 @@ impl Engine {
         if *instance == Instance::Hub {
             return Ok(());
         }
-        match self.hub(Duration::ZERO).await? {
+        match self.hub(Need::Up, Duration::ZERO).await? {
             (_, HubGate::Closed(ErrorCode::HubNotFound)) => {
                 Err(Interrupted::Refused(Failure::new(ErrorCode::HubNotFound, "there is no hub to join")))
             }

@@ -7,7 +7,8 @@
 //!   Run's moves, one after the other ── transitions, checkpoints, stopping         moves
 //!     ├─► a phase: steps, each ── find ─▶ write down ─▶ make                       phases
 //!     ├─► services, level by level, each up its ladder                             services
-//!     │     those of a spoke that are made with something of the hub wait for it   hub
+//!     ├─► a spoke's look at its hub: up for what is made with something of it,
+//!     │     COMPLETE for VERIFICATION                                              hub
 //!     └─► undoing, newest first, each struck out once it is gone                   undo
 //!            each through: breaker ─▶ try ─▶ remedy, wait by its row ─▶ try again  attempt, tries
 //! ```

@@ -21,8 +21,11 @@ impl Work<'_> {
                 self.bring_up().await
             }
             Phase::Verification => {
+                self.hub_is_complete().await?;
                 self.exactly_what_should_be().await?;
-                self.steps(phase).await
+                self.steps(phase).await?;
+                // It may have failed meanwhile.
+                self.hub_is_complete().await
             }
             Phase::Initialization | Phase::Configuration | Phase::Seeding => self.steps(phase).await,
         }

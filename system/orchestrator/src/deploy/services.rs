@@ -85,7 +85,7 @@ impl Work<'_> {
 
     /// Makes, starts and awaits one service.
     async fn service_up(&self, service: Service) -> Result<(), Trouble> {
-        self.wait_for_the_hub(service).await?;
+        self.hub_is_up_for(service).await?;
         for thing in self.engine.platform.parts(self.site, service) {
             self.make(Operation::Containers, Phase::Deployment, &thing).await?;
         }

@@ -20,6 +20,7 @@ enum Rule {
     FinishedMeansThere,
     FinishedInOrder,
     CompleteMeansWhole,
+    ConfiguringMeansUp,
     UndoneMeansNothingLeft,
     FailureSparesWhatStood,
     ResumeCompletes,
@@ -252,6 +253,11 @@ impl Exploration {
         }
         if facts.state == DeploymentState::Complete && !facts.is_whole() {
             return Some(Rule::CompleteMeansWhole);
+        }
+        let is_past_deployment =
+            matches!(facts.state, DeploymentState::Configuring | DeploymentState::Verifying);
+        if is_past_deployment && !facts.finished.contains(&Deployment) {
+            return Some(Rule::ConfiguringMeansUp);
         }
         match before.run.as_ref().and_then(Run::next) {
             Some(Move::End(Ending::Undone { .. })) if !there.is_empty() => Some(Rule::UndoneMeansNothingLeft),

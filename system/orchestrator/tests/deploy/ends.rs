@@ -8,14 +8,14 @@ use dive_orchestrator::deploy::simulated::{Call, CallKind, Fault, failure};
 use dive_orchestrator::deploy::{Event, Interrupted, Thing};
 use dive_orchestrator::pipeline::{Ask, Ending, Request};
 use dive_orchestrator::{
-    DeploymentState, ErrorCode, Instance, NETWORK, OnFailure, Phase, ResourceKind, Service, StoreError,
+    DeploymentState, ErrorCode, Instance, NETWORK, OnFailure, Phase, ResourceKind, StoreError,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::world::{Command, World, spoke};
 
 /// A call that belongs to one phase alone.
-fn is_of(phase: Phase, call: &Call) -> bool {
+pub(crate) fn is_of(phase: Phase, call: &Call) -> bool {
     let (kind, subject) = match phase {
         Phase::Preflight => (CallKind::Check, "the ports are free"),
         Phase::Initialization => (CallKind::Make, "hub/certificate.pem"),
@@ -27,55 +27,10 @@ fn is_of(phase: Phase, call: &Call) -> bool {
     call.kind == kind && call.subject == subject
 }
 
-fn fails_in(world: &World, phase: Phase) {
+pub(crate) fn fails_in(world: &World, phase: Phase) {
     world
         .machine
         .breaks(move |call| is_of(phase, call).then(|| Fault::Fails(failure(ErrorCode::VerifyLogin))));
-}
-
-#[test]
-fn a_hub_and_two_spokes_at_once_stand_and_are_green() {
-    let world = World::in_memory();
-    let instances = [Instance::Hub, spoke("fra"), spoke("deu")];
-    // The spokes find a hub that is being deployed, come up beside it, and wait for it with what needs it.
-    let hub = World::command(world.engine(), &instances[0], Command::Deploy);
-    let spokes = instances[1..].iter().map(|spoke| {
-        let engine = world.engine();
-        async {
-            engine.runtime.sleep(Duration::from_secs(1)).await;
-            World::command(engine, spoke, Command::Deploy).await
-        }
-    });
-    let (hub, spokes) =
-        world.run(Box::pin(futures_util::future::join(hub, futures_util::future::join_all(spokes))));
-    for report in spokes.into_iter().chain([hub]) {
-        let report = report.unwrap();
-        assert_eq!((report.ending, report.warnings), (Ending::Complete, Vec::new()), "{:?}", report.failure);
-    }
-    for instance in &instances {
-        world.is_sound(instance);
-        world.stands(instance);
-    }
-    let at = |is: &dyn Fn(&Event) -> bool| world.log.lock().iter().position(|(_, event)| is(event)).unwrap();
-    let stands = at(&|event| *event == Event::Entered(DeploymentState::Complete));
-    let made = |name: &str| {
-        let container = Thing::new(ResourceKind::Container, name);
-        at(&|event| *event == Event::Made(container.clone()))
-    };
-    for spoke in ["spoke-fra", "spoke-deu"] {
-        assert!(made(&format!("dive-{spoke}-keycloak")) < stands, "{spoke} comes up beside its hub");
-        assert!(
-            made(&format!("dive-{spoke}-backend")) > stands,
-            "{spoke}'s node is made with what is the hub's"
-        );
-    }
-    assert!(at(&|event| matches!(event, Event::WaitingForHub { .. })) < stands);
-    let status = world.run(async { world.engine().status().await }).unwrap();
-    assert_eq!(status.len(), 3);
-    for status in status {
-        assert!(status.is_green() && !status.is_interrupted(), "{status:?}");
-        assert_eq!(status.services.len(), if status.instance == Instance::Hub { 11 } else { 9 });
-    }
 }
 
 #[test]
@@ -246,61 +201,6 @@ fn removed_but_for_its_volumes_it_has_them_and_finds_them_again() {
     world.is_sound(&hub);
     world.ends(&hub, Command::Deploy, Ending::Complete);
     world.stands(&hub);
-}
-
-#[test]
-fn a_spoke_without_a_hub_is_refused_before_anything_is_written_and_beside_a_failed_one_fails() {
-    let world = World::in_memory();
-    let fra = spoke("fra");
-    let refused = world.does(&fra, Command::Deploy).unwrap_err();
-    assert_eq!(refused.code(), ErrorCode::HubNotFound);
-    assert_eq!(world.stored(async |store| store.instances().await.unwrap()), []);
-    fails_in(&world, Phase::Configuration);
-    world.ends(&Instance::Hub, Command::Deploy, Ending::Kept { failed: Phase::Configuration });
-    let report = world.does(&fra, Command::Deploy).unwrap();
-    assert_eq!(report.ending, Ending::Undone { failed: Phase::Preflight });
-    assert_eq!(report.failure.unwrap().code, ErrorCode::HubUnhealthy);
-    world.is_gone(&fra);
-}
-
-#[test]
-fn a_hub_that_fails_meanwhile_ends_the_spoke_that_waits_for_it_and_nothing_of_the_spoke_is_left() {
-    let world = World::in_memory();
-    let fra = spoke("fra");
-    // By then the spoke has come up as far as it can without the hub.
-    world.machine.takes(Service::Frontend, Duration::from_secs(60));
-    world.machine.breaks(|call| {
-        (call.instance == Instance::Hub && is_of(Phase::Configuration, call))
-            .then(|| Fault::Fails(failure(ErrorCode::VerifyLogin)))
-    });
-    let hub = World::command(world.engine(), &Instance::Hub, Command::Deploy);
-    let engine = world.engine();
-    let spoke = async {
-        engine.runtime.sleep(Duration::from_secs(1)).await;
-        World::command(engine, &fra, Command::Deploy).await
-    };
-    let (hub, spoke) = world.run(Box::pin(futures_util::future::join(hub, spoke)));
-    assert_eq!(hub.unwrap().ending, Ending::Kept { failed: Phase::Configuration });
-    let spoke = spoke.unwrap();
-    assert_eq!(spoke.ending, Ending::Undone { failed: Phase::Deployment });
-    assert_eq!(spoke.failure.unwrap().code, ErrorCode::HubUnhealthy);
-    assert!(world.events().iter().any(|event| matches!(event, Event::WaitingForHub { .. })));
-    world.is_sound(&fra);
-    world.is_gone(&fra);
-}
-
-#[test]
-fn a_spoke_that_was_taken_down_comes_up_again_without_its_hub() {
-    let world = World::in_memory();
-    let fra = spoke("fra");
-    for instance in [&Instance::Hub, &fra] {
-        world.ends(instance, Command::Deploy, Ending::Complete);
-    }
-    for instance in [&Instance::Hub, &fra] {
-        world.ends(instance, Command::Down, Ending::Stopped);
-    }
-    world.ends(&fra, Command::Resume, Ending::Complete);
-    world.stands(&fra);
 }
 
 #[test]
