@@ -18,6 +18,10 @@ use crate::arms::Client;
 /// Makes a client; first ends the one given, as a crash would, until the database has noticed.
 pub(crate) type Connect<'a> = &'a (dyn Fn(Option<Client>) -> BoxFuture<'static, Client> + Sync);
 
+/// How long, in real time, one that has the lock waits for another to ask for it. They all begin at once, and asking
+/// is one call: only a store that lets nobody be refused, or a contender that died, makes it this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ask {
     Acquire,
@@ -97,10 +101,20 @@ impl Ring {
 
     /// Returns when somebody has found the lock taken: whoever has it must wait for that once, for how threads
     /// take turns is otherwise the machine's to choose, and one after the other would be no fight.
+    ///
+    /// # Panics
+    /// When nobody has after [`PATIENCE`], for then nobody will.
     async fn until_met(&self) {
-        while !self.met.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let met = async {
+            while !self.met.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let met = tokio::time::timeout(PATIENCE, met).await;
+        assert!(
+            met.is_ok(),
+            "one has held the lock for {PATIENCE:?}, and no other was told that it is taken"
+        );
     }
 }
 
@@ -227,4 +241,14 @@ pub(crate) fn would_show_a_lock_that_outlives_its_connection(connect: Connect<'_
     let log = fight(connect, 3, 60, true);
     let answer = linearizable(&Sequential, &log.calls, 5_000_000);
     assert!(matches!(answer, Answer::Violation(_)), "{answer:?}");
+}
+
+/// A store that never says that its lock is taken is found out in time, and it is told what was missing.
+pub(crate) fn would_show_that_nobody_is_refused() {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let alone = async { tokio::spawn(async { Ring::default().until_met().await }).await };
+    let told = runtime.block_on(alone).unwrap_err().into_panic();
+    let told = told.downcast_ref::<String>().unwrap();
+    assert!(told.contains("60s") && told.contains("no other was told that it is taken"), "{told}");
 }

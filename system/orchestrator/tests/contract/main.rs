@@ -134,6 +134,9 @@ fn main() -> ExitCode {
         trial("memory::histories_would_show_a_lock_that_outlives_its_connection", || {
             memory_histories(histories::would_show_a_lock_that_outlives_its_connection);
         }),
+        trial("memory::histories_would_show_that_nobody_is_refused", || {
+            histories::would_show_that_nobody_is_refused();
+        }),
         trial("sqlite::conformance", || conforms(Sqlite::new(), 12)),
         trial("sqlite::histories", sqlite_histories),
         trial("sqlite::migrations", || runtime().block_on(schema::sqlite_is_migrated_by_many_at_once())),
