@@ -1,9 +1,16 @@
 //! How long a hub and two spokes take from nothing to COMPLETE, deployed at once into the containers of this machine by
 //! the `dive` command, its images warm; and where the time goes.
 //!
-//! It runs only when HARNESS_DOCKER is 1, and once: it takes a minute, and a second run would say more of the machine
-//! than of the first. Nothing else should be at work. The images are those of `cargo chaos images`.
+//! ```console
+//! $ cargo chaos images                                         # all of them, and by recipe those that are named below
+//! $ HARNESS_DOCKER=1 cargo bench --package benches --bench deployment
+//! ```
+//!
+//! It needs a Docker engine, and this machine without another deployment: its ports are those of a hub. Without
+//! `HARNESS_DOCKER=1` it says that it was not measured. It runs once, after `dive` was built as it ships: it takes a
+//! minute or two, and a second run would say more of the machine than of the first. Nothing else should be at work.
 
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -27,6 +34,7 @@ const IMAGES: [(&str, &str); 7] = [
 
 /// The `dive` command on this machine, everything of it removed in the end.
 struct Dive {
+    program: PathBuf,
     home: TempDir,
     images: Vec<(String, String)>,
 }
@@ -36,12 +44,15 @@ impl Dive {
         let built =
             Command::new(env!("CARGO")).args(["build", "--quiet", "--release", "--package", "dive"]).status();
         assert!(built.is_ok_and(|status| status.success()), "dive can't be built");
+        // It lies beside the folder of this bench.
+        let this = std::env::current_exe().expect("a bench is a program");
+        let program = this.ancestors().nth(2).expect("cargo builds a bench two folders deep").join("dive");
         let images = IMAGES.map(|(service, recipe)| (format!("DIVE_IMAGE_{service}"), image(recipe)));
-        Self { home: tempfile::tempdir().expect("a temporary folder"), images: images.into() }
+        Self { program, home: tempfile::tempdir().expect("a temporary folder"), images: images.into() }
     }
 
     fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/dive"));
+        let mut command = Command::new(&self.program);
         command.args(words.split(' ')).envs(self.images.iter().cloned()).env("DIVE_HOME", self.home.path());
         command.env("DIVE_COMMAND_KEYCLOAK", "start --optimized --import-realm");
         for service in ["POSTGRES", "MONGODB"] {
