@@ -18,9 +18,10 @@ use crate::support::{
     OPA, Outcome, block_on, check, decide, eventually, image, me, opa_spec, reaper, with_topology,
 };
 
-const BOUND: Duration = Duration::from_secs(1);
+/// What an owner has left after its death must be gone by then.
+pub(crate) const BOUND: Duration = Duration::from_secs(1);
 /// How soon on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

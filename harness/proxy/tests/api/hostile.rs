@@ -111,7 +111,7 @@ async fn slow_and_silent_clients_of_the_api_do_not_keep_others_waiting() {
     let client = Client::connect(format!("http://{}", server.addr())).await.unwrap();
     let spec = ProxySpec::new("edge", "127.0.0.1:0", "127.0.0.1:9");
     client.create(&spec).await.unwrap();
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ async fn nobody_there_a_wrong_somebody_and_a_silent_one_are_told_apart() {
         .await
         .unwrap_err();
     assert!(matches!(told, ClientError::Deadline { .. }), "{told}");
-    assert!((190..1000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
+    assert!((190..5_000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
 }
 
 /// A server that says yes to everything and does nothing.

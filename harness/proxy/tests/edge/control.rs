@@ -76,7 +76,7 @@ async fn an_upstream_that_never_accepts_delays_neither_calls_nor_other_connectio
     let addr = full.local_addr().unwrap();
     let mut filling = Vec::new();
     while let Ok(Ok(one)) =
-        tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(addr)).await
+        tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(addr)).await
     {
         filling.push(one);
         assert!(filling.len() < 64, "the backlog never fills");
