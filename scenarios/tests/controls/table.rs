@@ -172,6 +172,11 @@ pub(crate) const CONTROLS: &[Control] = &[
         Deployment(Store(StoreDefect::SeesNoHolder)),
         "answer to fra",
     ),
+    control(
+        "deploy/hub-fails-meanwhile",
+        Deployment(Store(StoreDefect::FailedIsComplete)),
+        "spoke-fra/deployment/state turns COMPLETE",
+    ),
     control("deploy/hub-not-found", Deployment(Store(StoreDefect::UnknownIsComplete)), "answer to fra"),
     control("deploy/keycloak-slow", Deployment(Platform(PlatformDefect::NotYetIsFailed)), "answer to deploy"),
     control(

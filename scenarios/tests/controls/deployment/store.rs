@@ -39,6 +39,8 @@ pub(crate) enum StoreDefect {
     SeesNoHolder,
     /// A hub that there is not is taken for one that stands.
     UnknownIsComplete,
+    /// A hub that failed is taken for one that stands.
+    FailedIsComplete,
     /// B12. Each process has breakers of its own.
     BreakersOfItsOwn,
 }
@@ -162,6 +164,7 @@ delegate! {
         async fn state(&self, instance: &Instance) -> Answer<DeploymentState> {
             match self.inner().state(instance).await? {
                 DeploymentState::Unknown if self.defect == D::UnknownIsComplete => Ok(DeploymentState::Complete),
+                DeploymentState::Failed if self.defect == D::FailedIsComplete => Ok(DeploymentState::Complete),
                 state => Ok(state),
             }
         }
