@@ -134,10 +134,22 @@ impl Diagnostic for ScenarioError {
     }
 }
 
+/// The byte offsets at which the lines of a text begin. A line ends as YAML has it: at a line feed, at a carriage
+/// return, or at both together.
+fn line_starts(text: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let ends = (0..bytes.len()).filter(|&at| match bytes[at] {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    });
+    std::iter::once(0).chain(ends.map(|end| end + 1))
+}
+
 /// The byte offset of a line and column (both from 1, columns in characters), inside the text.
 fn offset_of(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let rest = &text[start.min(text.len())..];
+    let start = line_starts(text).nth(line.saturating_sub(1)).unwrap_or(text.len());
+    let rest = &text[start..];
     start
         + rest
             .char_indices()
@@ -155,8 +167,7 @@ pub(super) fn key_before(text: &str, key: &str, value: Place) -> Place {
             && !before[..start].ends_with(|c: char| c.is_alphanumeric() || "-_/.".contains(c))
     };
     let Some((start, _)) = before.rmatch_indices(key).find(|(start, _)| is_key(*start)) else { return value };
-    let line_start = before[..start].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before[..start].matches('\n').count() + 1;
+    let (line, line_start) = (1..).zip(line_starts(&before[..start])).last().unwrap_or((1, 0));
     Place { line, column: before[line_start..start].chars().count() + 1 }
 }
 
@@ -170,7 +181,7 @@ fn token_length(rest: &str) -> usize {
             '}' | ']' | ',' if depth == 0 => return true,
             _ => {}
         }
-        c == '\n'
+        matches!(c, '\n' | '\r')
     });
     let token = &rest[..end.unwrap_or(rest.len())];
     // A comment is not part of it, nor what follows a key.
@@ -187,7 +198,17 @@ mod tests {
     fn a_place_past_the_text_stays_inside_it() {
         assert_eq!(offset_of("ab\ncd", 2, 2), 4);
         assert_eq!(offset_of("ab\ncd", 2, 99), 5);
+        assert_eq!(offset_of("ab\ncd", 9, 1), 5);
         assert_eq!(offset_of("", 1, 1), 0);
         assert_eq!(token_length(""), 0);
+    }
+
+    #[test]
+    fn a_line_ends_at_a_line_feed_a_carriage_return_or_both() {
+        let text = "a\rb: 1\r\n\ncd: 2\r\r";
+        assert_eq!(line_starts(text).collect::<Vec<_>>(), [0, 2, 8, 9, 15, 16]);
+        assert_eq!(&text[offset_of(text, 4, 2)..], "d: 2\r\r");
+        assert_eq!(key_before(text, "cd", Place { line: 4, column: 5 }), Place { line: 4, column: 1 });
+        assert_eq!(token_length("stop: opa\rheal: opa"), "stop".len());
     }
 }

@@ -14,6 +14,12 @@ const DEPTH_LIMIT: usize = 24;
 /// How many values a scenario may have, and how many its aliases may stand for.
 const NODE_LIMIT: usize = 50_000;
 
+/// Whether there is nothing in a text but comments.
+pub(super) fn is_blank(text: &str) -> bool {
+    let mut lines = text.split(['\n', '\r']).map(str::trim);
+    lines.all(|line| line.is_empty() || line.starts_with('#'))
+}
+
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let mut options = serde_saphyr::options! {
         with_snippet: false,

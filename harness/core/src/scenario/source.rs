@@ -298,7 +298,7 @@ impl File {
         if text.len() > FILE_LIMIT {
             return Err(ScenarioError::too_large(path, text.len()));
         }
-        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        if reading::is_blank(text) {
             return Err(ScenarioError::empty(path));
         }
         reading::read(text).map_err(|problem| ScenarioError::new(path, text, vec![problem]))

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use harness_core::scenario::ScenarioError;
-use miette::{GraphicalReportHandler, GraphicalTheme, NarratableReportHandler};
+use harness_core::scenario::{Problem, ScenarioError};
+use miette::{Diagnostic as _, GraphicalReportHandler, GraphicalTheme, NarratableReportHandler};
 use proptest::prelude::*;
 
 use crate::{WHOLE, read};
@@ -105,6 +105,33 @@ refused! {
     not_a_mapping: "- a\n- b\n";
     unknown_alias: with("topology: hub", "topology: *hub");
     a_tag: with("topology: hub", "topology: !hub hub");
+}
+
+/// Each problem's place, and the words there.
+fn places(error: &ScenarioError, text: &str) -> Vec<(Problem, String)> {
+    let labels = error.labels().into_iter().flatten();
+    let words = labels.map(|label| text[label.offset()..label.offset() + label.len()].to_owned());
+    error.problems().iter().cloned().zip(words).collect()
+}
+
+#[test]
+fn whatever_lines_end_with_a_place_is_the_same() {
+    let texts = [
+        with("topology: hub", "topologie: hub"),
+        with("{stop: opa}", "{stop: opaa}").replace("none: [allowed]", "none: [granted]"),
+        with("  - heal: slow", "  - heal: flapping"),
+        with("  for: 5s\n", "  for: 5s\n  for: 6s\n"),
+    ];
+    for text in texts {
+        let expected = places(&refused(&text), &text);
+        assert!(!expected.is_empty());
+        for end in ["\r", "\r\n"] {
+            let text = text.replace('\n', end);
+            assert_eq!(places(&refused(&text), &text), expected, "{end:?}");
+        }
+    }
+    read(&format!("# not all there is\r{WHOLE}").replace('\n', "\r"))
+        .expect("the comment ends with its line");
 }
 
 #[test]
