@@ -1,7 +1,7 @@
 //! From what a node and an engine tell to the timeline.
 //!
 //! In the virtual world a node's events come as they are; elsewhere they come as the lines it logs, and
-//! [`log_line`] reads those back. Both end up here as the same [`Told`], so every world has the same
+//! `log_line` reads those back. Both end up here as the same [`Told`], so every world has the same
 //! signals and facts.
 
 mod health;

@@ -1,7 +1,7 @@
 //! The `chaos` command.
 //!
-//! [`args`] is the command line; every verb has a file of its own; [`live`] shows a run as it goes and
-//! [`interrupt`] ends it early; [`out`] and [`complaint`] are what is said; [`exit`] says how it ended.
+//! `args` is the command line; every verb has a file of its own; `live` shows a run as it goes and
+//! `interrupt` ends it early; `out` and `complaint` are what is said; `exit` says how it ended.
 
 mod args;
 mod complaint;
