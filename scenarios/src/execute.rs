@@ -205,6 +205,8 @@ pub fn usual_speed(world: WorldKind, scenario: &Scenario) -> f64 {
         // A process takes as long to start as it does, and deployments are made of them.
         WorldKind::Local if scenario.topology == DEPLOYMENT => 3.0,
         WorldKind::Local => 10.0,
+        // The real components take longer to start than scenarios reckon with.
+        WorldKind::Docker if scenario.topology == DEPLOYMENT => 0.4,
         WorldKind::Virtual | WorldKind::Docker => 1.0,
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveVolumeOptions,
 };
 use futures_util::future::join_all;
 use harness_core::owner::Owner;
@@ -24,16 +25,18 @@ pub struct Removed {
     pub containers: Vec<String>,
     /// Networks.
     pub networks: Vec<String>,
+    /// Volumes.
+    pub volumes: Vec<String>,
 }
 
 impl Removed {
     /// Whether there was nothing to remove.
     pub fn is_empty(&self) -> bool {
-        self.containers.is_empty() && self.networks.is_empty()
+        self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
     }
 }
 
-/// Removes all containers, in whichever state, and networks of one owner.
+/// Removes all containers, in whichever state, networks and volumes of one owner.
 pub async fn remove_owned(engine: &Engine, owner: &Owner) -> Result<Removed, EngineError> {
     remove_if(engine, &format!("{}={owner}", labels::OWNER), |found| found == owner).await
 }
@@ -54,13 +57,18 @@ pub(crate) async fn remove_topology(
     remove_if(engine, &format!("{}={topology}", labels::TOPOLOGY), |found| found == owner).await
 }
 
-/// Names of the containers and networks that carry an owner label, with their owners' text.
+/// Names of the containers, networks and volumes that carry an owner label, with their owners' text.
 pub async fn list_owned(engine: &Engine) -> Result<Vec<(String, String)>, EngineError> {
-    let (containers, networks) = labelled(engine, labels::OWNER).await?;
-    Ok(containers
+    list_labelled(engine, labels::OWNER).await
+}
+
+/// Names of the containers, networks and volumes that carry a label, with its value.
+pub async fn list_labelled(engine: &Engine, label: &str) -> Result<Vec<(String, String)>, EngineError> {
+    let Labelled { containers, networks, volumes } = labelled(engine, label).await?;
+    Ok([containers, networks, volumes]
         .into_iter()
-        .chain(networks)
-        .map(|found| (found.name, found.labels.get(labels::OWNER).cloned().unwrap_or_default()))
+        .flatten()
+        .map(|found| (found.name, found.labels.get(label).cloned().unwrap_or_default()))
         .collect())
 }
 
@@ -85,6 +93,19 @@ pub(crate) async fn remove_network(engine: &Engine, network: &str) -> Result<(),
     }
 }
 
+/// Removes a volume. One that is not there is removed.
+async fn remove_volume(engine: &Engine, volume: &str) -> Result<(), EngineError> {
+    let call = engine.docker().remove_volume(volume, None::<RemoveVolumeOptions>);
+    gone(engine.ask(format!("remove volume {volume}"), REMOVAL, call).await)
+}
+
+/// What carries a label.
+struct Labelled {
+    containers: Vec<Found>,
+    networks: Vec<Found>,
+    volumes: Vec<Found>,
+}
+
 struct Found {
     id: String,
     name: String,
@@ -96,29 +117,36 @@ async fn remove_if(
     label: &str,
     ours: impl Fn(&Owner) -> bool,
 ) -> Result<Removed, EngineError> {
-    let (mut containers, mut networks) = labelled(engine, label).await?;
+    let Labelled { mut containers, mut networks, mut volumes } = labelled(engine, label).await?;
     // The engine's filter is not taken at its word.
     let ours = |found: &Found| labels::owner(Some(&found.labels)).is_some_and(|owner| ours(&owner));
     containers.retain(ours);
     networks.retain(ours);
+    volumes.retain(ours);
 
     let names = |found: &[Found]| found.iter().map(|found| found.name.clone()).collect();
-    let removed = Removed { containers: names(&containers), networks: names(&networks) };
+    let removed =
+        Removed { containers: names(&containers), networks: names(&networks), volumes: names(&volumes) };
     for outcome in join_all(containers.iter().map(|found| remove_container(engine, &found.id))).await {
         outcome?;
     }
     for outcome in join_all(networks.iter().map(|found| remove_network(engine, &found.id))).await {
         outcome?;
     }
+    for outcome in join_all(volumes.iter().map(|found| remove_volume(engine, &found.id))).await {
+        outcome?;
+    }
     Ok(removed)
 }
 
-async fn labelled(engine: &Engine, label: &str) -> Result<(Vec<Found>, Vec<Found>), EngineError> {
+async fn labelled(engine: &Engine, label: &str) -> Result<Labelled, EngineError> {
     let filters = HashMap::from([("label", vec![label])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let containers = engine.docker().list_containers(Some(options));
     let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
     let networks = engine.docker().list_networks(Some(options));
+    let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+    let volumes = engine.docker().list_volumes(Some(options));
     let containers = engine
         .ask("list containers", BRIEF, containers)
         .await?
@@ -146,7 +174,11 @@ async fn labelled(engine: &Engine, label: &str) -> Result<(Vec<Found>, Vec<Found
             })
         })
         .collect();
-    Ok((containers, networks))
+    let volumes = engine.ask("list volumes", BRIEF, volumes).await?.volumes.unwrap_or_default().into_iter();
+    let volumes = volumes
+        .map(|found| Found { id: found.name.clone(), name: found.name, labels: found.labels })
+        .collect();
+    Ok(Labelled { containers, networks, volumes })
 }
 
 /// Somebody else removing the same thing at the same time (409) gets there too.

@@ -10,6 +10,7 @@
 //! outage     Outage::inverse (journal it) ──► inject ──► evidence (effect) ──► Inverse::heal, from any process
 //! logs       follow ──► lines with their time, across restarts
 //! lease      acquire ──► one topology for all test processes of a run, ended by a guard (reaper)
+//! changes    what comes to be on the engine and what goes, whoever asks for it
 //! labels     whose a container is; cleanup removes by that label and by nothing else
 //! world      DockerWorld: all of this as a world that scenarios run in, its edges through Toxiproxy
 //! ```
@@ -21,6 +22,7 @@
 //! The engine must run on this machine: containers are reached through `127.0.0.1` and at their own addresses.
 
 mod attachment;
+pub mod changes;
 pub mod cleanup;
 pub mod container;
 pub mod effect;

@@ -80,7 +80,7 @@ pub(super) struct How {
     /// The world: virtual, local or docker
     #[arg(long, default_value_t = WorldKind::Local)]
     pub(super) world: WorldKind,
-    /// System seconds in a real second, 0.1 to 100 [default: 10 in the local world, 3 for deployments there, 1 in the docker world]
+    /// System seconds in a real second, 0.1 to 100 [default: 10 in the local world, 3 for deployments there, 1 in the docker world, 0.4 for deployments there]
     #[arg(long, value_parser = speed)]
     pub(super) speed: Option<f64>,
     /// The seed of everything drawn by chance
@@ -325,6 +325,17 @@ pub(super) enum Role {
     },
     /// Carries out what an operator is told, and prints what came of it
     Order {
+        /// What the processes of a run know of each other
+        stage: PathBuf,
+        /// On which host
+        host: String,
+        /// The order's name
+        order: String,
+        /// Which of its kind
+        number: u64,
+    },
+    /// The same by the command `dive`
+    DiveOrder {
         /// What the processes of a run know of each other
         stage: PathBuf,
         /// On which host

@@ -179,5 +179,7 @@ fn end_leftovers(dry_run: bool, healed: &mut Healed) {
 
 fn told(removed: &Removed) -> Vec<String> {
     let containers = removed.containers.iter().map(|name| format!("container {name}: removed"));
-    containers.chain(removed.networks.iter().map(|name| format!("network {name}: removed"))).collect()
+    let networks = removed.networks.iter().map(|name| format!("network {name}: removed"));
+    let volumes = removed.volumes.iter().map(|name| format!("volume {name}: removed"));
+    containers.chain(networks).chain(volumes).collect()
 }

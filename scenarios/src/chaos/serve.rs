@@ -20,6 +20,7 @@ use super::exit::Exit;
 use crate::binding::policy;
 use crate::runtime;
 use crate::worlds::deployment::DeploymentParts;
+use crate::worlds::docker;
 use crate::worlds::local::deployment;
 
 pub(super) fn serve(role: Role) -> Result<Exit, Report> {
@@ -66,6 +67,11 @@ pub(super) fn serve(role: Role) -> Result<Exit, Report> {
         Role::Order { stage, host, order, number } => {
             let parts = DeploymentParts::default();
             let working = deployment::carry_out_order(&stage, &host, &order, number, &parts);
+            wait(runtime::on_this_thread(), working)?.map_err(Complaint::internal)?;
+            Ok(Exit::Done)
+        }
+        Role::DiveOrder { stage, host, order, number } => {
+            let working = docker::deployment::carry_out_order(&stage, &host, &order, number);
             wait(runtime::on_this_thread(), working)?.map_err(Complaint::internal)?;
             Ok(Exit::Done)
         }

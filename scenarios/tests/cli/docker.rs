@@ -2,6 +2,8 @@
 //!
 //! Needs an engine and `HARNESS_DOCKER=1`, as the profile `docker` has it.
 
+mod deployments;
+
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use dive_orchestrator::deploy::Thing;
-use dive_orchestrator::{ErrorCode, FencingToken, Instance, StateChange};
+use dive_orchestrator::{ErrorCode, FencingToken, Instance, Service, StateChange};
 use harness_core::event::What;
 
 use super::topology::{ENGINE, STORE, state_signal};
@@ -29,6 +29,8 @@ pub const MADE: &str = "made";
 pub const GONE: &str = "gone";
 /// A run said that nothing of its deployment is left.
 pub const NOTHING_LEFT: &str = "nothing-left";
+/// Deployments of this world have no such service.
+pub const LACKING: &str = "lacking";
 /// Something was done in the wrong order.
 pub const RULE: &str = "rule";
 /// An error was met, and helped against or not.
@@ -103,6 +105,11 @@ pub fn gone(instance: &Instance, thing: &Thing) -> What {
 /// `by` says that nothing is left.
 pub fn nothing_left(instance: &Instance, by: &str) -> What {
     fact(by, NOTHING_LEFT, [("instance", instance.to_string())])
+}
+
+/// Deployments of this world have no `service`.
+pub fn lacking(service: Service) -> What {
+    fact(ENGINE, LACKING, [("service", service.to_string())])
 }
 
 /// A rule of the machine was broken.

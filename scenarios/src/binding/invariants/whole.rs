@@ -9,10 +9,11 @@ use harness_core::invariant::{Invariant, Ruling};
 use harness_core::scenario::Scenario;
 
 use super::all_facts;
-use crate::binding::deployment::deeds::{GONE, MADE, STATE};
+use crate::binding::deployment::deeds::{GONE, LACKING, MADE, STATE};
 
 /// A deployment is COMPLETE only with a container for each of its services: however often it was cut short, undone
-/// or resumed before, no phase counts as finished whose work is gone.
+/// or resumed before, no phase counts as finished whose work is gone. What the machine says that deployments have not
+/// at all is not missed.
 pub struct Whole;
 
 impl Invariant for Whole {
@@ -25,7 +26,7 @@ impl Invariant for Whole {
     }
 
     fn judge(&self, _: &Scenario, history: &History) -> Ruling {
-        let (mut there, mut completed) = (BTreeSet::new(), 0);
+        let (mut there, mut lacking, mut completed) = (BTreeSet::new(), BTreeSet::new(), 0);
         for (about, fact) in all_facts(history) {
             let of = (fact.get("instance"), fact.get("thing"));
             match about {
@@ -35,14 +36,19 @@ impl Invariant for Whole {
                 GONE => {
                     there.remove(&of);
                 }
+                LACKING => {
+                    lacking.insert(fact.get("service"));
+                }
                 STATE if fact.get("to") == DeploymentState::Complete.as_str() => {
                     completed += 1;
                     let Ok(instance) = of.0.parse::<Instance>() else {
                         return Ruling::violated(format!("`{}` is COMPLETE, and no instance", of.0), fact.at);
                     };
-                    let containers = Service::of(&instance).into_iter().map(|service| {
-                        Thing::new(ResourceKind::Container, service.container(&instance)).to_string()
-                    });
+                    let services = Service::of(&instance).into_iter();
+                    let containers =
+                        services.filter(|service| !lacking.contains(service.as_str())).map(|service| {
+                            Thing::new(ResourceKind::Container, service.container(&instance)).to_string()
+                        });
                     let missing: Vec<String> =
                         containers.filter(|container| !there.contains(&(of.0, container.as_str()))).collect();
                     if !missing.is_empty() {
@@ -89,6 +95,22 @@ mod tests {
             again.extend([(GONE, instance.clone(), Service::Kas), (MADE, instance.clone(), Service::Kas)]);
             assert_eq!(verdict(&again, &instance), Verdict::Held);
         }
+    }
+
+    #[test]
+    fn what_deployments_have_not_at_all_is_not_missed() {
+        let lacking = fact("docker", LACKING, &[("service", "opal-client")]);
+        let hub = Instance::Hub;
+        let others = all_of(&hub).into_iter().filter(|(.., service)| *service != Service::OpalClient);
+        let complete = fact("postgres", STATE, &[("instance", "hub"), ("to", "COMPLETE")]);
+        let made: Vec<_> = others.map(|(about, of, service)| deed(about, &of, service)).collect();
+        let judged = |first: Vec<harness_core::event::What>| {
+            let events = [first, made.clone(), vec![complete.clone()]].concat();
+            let events = events.into_iter().zip(1..).map(|(what, second)| (at(second), what));
+            Whole.judge(&Scenario::named("a/b"), &history(events)).verdict
+        };
+        assert_eq!(judged(vec![lacking]), Verdict::Held);
+        assert_eq!(judged(Vec::new()), Verdict::Violated);
     }
 
     #[test]

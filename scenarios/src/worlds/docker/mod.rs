@@ -2,6 +2,7 @@
 //! every edge between them.
 
 mod containers;
+pub mod deployment;
 
 use std::cell::OnceCell;
 use std::future::Future;
@@ -27,6 +28,7 @@ use self::containers::{AUDIT, Containers};
 use super::real::{self, Dive, base};
 use super::tell_where;
 use super::watch::{AuditTail, HealthWatch};
+use crate::binding::deployment::topology::DEPLOYMENT;
 use crate::binding::topology::{HUB, KEYCLOAK, MONGODB, Shape};
 use crate::execute::{ExecuteError, Plan};
 
@@ -58,6 +60,18 @@ pub(super) fn run(
         let engine = Engine::connect().await.map_err(ground)?;
         let reaper = Reaper::arm(&plan.program, &["serve", "docker-reaper"])
             .map_err(|error| WorldError::Failed(error.to_string()))?;
+        let lost = OnceCell::new();
+        let interrupt = async {
+            match select(pin!(interrupt), pin!(engine.lost())).await {
+                Either::Left((reason, _)) => reason,
+                Either::Right((error, _)) => lost.get_or_init(|| went_away(error)).to_string(),
+            }
+        };
+        if plan.scenario.topology == DEPLOYMENT {
+            let owner = reaper.watched();
+            deployment::run(plan, folder, recorder, interrupt, &engine, owner).await?;
+            return lost.into_inner().map_or(Ok(()), |error| Err(error.into()));
+        }
         let config = DockerConfig {
             speed: plan.speed,
             seed: plan.seed,
@@ -68,13 +82,6 @@ pub(super) fn run(
             interceptor: Some(containers::interceptor()?),
         };
         let system = DockerDive { dive: Dive::new(plan, folder)?, engine: engine.clone() };
-        let lost = OnceCell::new();
-        let interrupt = async {
-            match select(pin!(interrupt), pin!(engine.lost())).await {
-                Either::Left((reason, _)) => reason,
-                Either::Right((error, _)) => lost.get_or_init(|| went_away(error)).to_string(),
-            }
-        };
         let world = |journal| DockerWorld::new(system, config, journal);
         real::run(plan, folder, recorder, interrupt, world).await?;
         lost.into_inner().map_or(Ok(()), |error| Err(error.into()))

@@ -24,11 +24,11 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 use super::container::Container;
-use super::stage::Stage;
-use super::witness::Witness;
 use crate::binding::deployment::deeds;
 use crate::worlds::deployment::calls::{Call, Sent};
+use crate::worlds::deployment::stage::Stage;
 use crate::worlds::deployment::usual_start;
+use crate::worlds::deployment::witness::Witness;
 
 /// How long it takes to make something in an identity provider, and to see whether a deployment works.
 const USUAL: Duration = Duration::from_millis(1_500);

@@ -11,29 +11,22 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | `stage` | what the processes of a run must know of each other; a run's time in all of them |
-//! | `host` | a host: each order is a process of its own there |
-//! | `order` | such a process, from its start to its end |
+//! | `order` | a command's process, from its start to its end |
 //! | `machine` | what is deployed onto: a process that starts others, and outlives the operators |
 //! | `door` | each part of it is called over an edge of its own |
 //! | `container` | a process in place of a container |
-//! | `witness` | what the database and the machine tell, in the order in which it happened |
-//! | `reading` | from what was witnessed to the timeline |
 
 mod container;
 mod door;
-mod host;
 mod machine;
 mod order;
-mod reading;
-mod stage;
-mod witness;
 
 pub use container::serve as serve_container;
 pub use door::serve as serve_door;
-pub use host::serve as serve_host;
 pub use machine::serve as serve_machine;
 pub use order::carry_out as carry_out_order;
+
+pub use super::super::deployment::serve_host;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -46,18 +39,15 @@ use harness_core::world::WorldError;
 use harness_local::clock::Clock;
 use harness_local::{LocalConfig, LocalSystem, LocalWorld, ServiceSpec, Site, WatcherCommand};
 
-use super::super::deployment::keycloak_breaker;
+use super::super::deployment::reading::Reading;
+use super::super::deployment::stage::{DATABASE, Means, STAGE, Stage, wall_ms};
+use super::super::deployment::witness::Witness;
+use super::super::deployment::{host, keycloak_breaker, nothing_yet};
 use super::super::real;
 use super::super::watch::LogClock;
 use crate::binding::deployment::orders::{Order, Outcome};
-use crate::binding::deployment::topology::{
-    COLLEAGUE, ENGINE, FREE, KEYCLOAK_BREAKER, NONE, OPERATOR, ground, lock_signal, phase_signal,
-    state_signal, watched,
-};
+use crate::binding::deployment::topology::{COLLEAGUE, ENGINE, KEYCLOAK_BREAKER, OPERATOR, ground};
 use crate::execute::{ExecuteError, Plan};
-use reading::Reading;
-use stage::{DATABASE, STAGE, Stage};
-use witness::Witness;
 
 /// How often, in real time, it is read what was witnessed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -80,7 +70,7 @@ pub(in crate::worlds) fn run(
         seed: plan.seed,
         reaper: WatcherCommand { program: plan.program.clone(), args: vec!["serve".into(), "reaper".into()] },
     };
-    let system = LocalDeployment { program: plan.program.clone(), origin_ms: stage::wall_ms() };
+    let system = LocalDeployment { program: plan.program.clone(), origin_ms: wall_ms() };
     let world = |journal| LocalWorld::new(system, config, journal);
     real::on_this_thread(real::run(plan, folder, recorder, interrupt, world))
 }
@@ -104,7 +94,7 @@ impl LocalDeployment {
             origin_ms: self.origin_ms,
             speed: site.clock().speed(),
             seed: site.seed(),
-            ways,
+            means: Means::Engine { ways },
         })
     }
 
@@ -154,11 +144,7 @@ impl LocalSystem for LocalDeployment {
     async fn observe(&self, site: &Site, recorder: &Recorder) {
         let clock = *site.clock();
         let began = clock.now();
-        for instance in watched() {
-            recorder.signal(Span::exactly(began), &state_signal(&instance), "UNKNOWN");
-            recorder.signal(Span::exactly(began), &phase_signal(&instance), NONE);
-            recorder.signal(Span::exactly(began), &lock_signal(&instance), FREE);
-        }
+        nothing_yet(recorder, began);
         let Ok(stage) = self.stage(site, None) else { return };
         let eye = stage.connect();
         let mut witness = Witness::of(&stage.database);

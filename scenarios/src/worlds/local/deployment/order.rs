@@ -16,12 +16,12 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio_util::sync::CancellationToken;
 
-use super::stage::Stage;
-use super::witness::Witness;
 use crate::binding::deployment::deeds;
 use crate::binding::deployment::orders::{Order, Outcome};
 use crate::worlds::deployment::calls::{Answered, Call, Sent};
 use crate::worlds::deployment::platform::{PartedPlatform, Ways, unreachable};
+use crate::worlds::deployment::stage::{Means, Stage};
+use crate::worlds::deployment::witness::Witness;
 use crate::worlds::deployment::{Connect, DeploymentParts, process, run};
 
 /// Carries an order out, with `parts` in the place of the product's own, and prints what came of it: an answer, as
@@ -37,6 +37,9 @@ pub async fn carry_out(
     parts: &DeploymentParts,
 ) -> io::Result<()> {
     let stage = Stage::read(stage)?;
+    let Means::Engine { ways } = &stage.means else {
+        return Err(io::Error::other("this host has nothing to deploy onto"));
+    };
     let order = Order::named(order).ok_or_else(|| io::Error::other(format!("`{order}` is no order")))?;
     let instance = order.instance(number);
     let stop = CancellationToken::new();
@@ -53,7 +56,7 @@ pub async fn carry_out(
         Arc::new(move || -> Arc<dyn Store> { Arc::new(stage.connect()) })
     };
     let runtime = stage.runtime();
-    let machine = Machine { ways: stage.ways.clone(), client: client()? };
+    let machine = Machine { ways: ways.clone(), client: client()? };
     let chance = Mutex::new(StdRng::seed_from_u64(stage.seed ^ u64::from(holder.pid)));
     let told = instance.clone();
     let engine = parts.around(Engine {

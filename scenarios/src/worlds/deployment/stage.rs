@@ -15,30 +15,58 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The file it is written to, in the folder of each service.
-pub(super) const STAGE: &str = "stage.json";
+pub(in crate::worlds) const STAGE: &str = "stage.json";
 /// The orchestration's database, in the folder of the machine.
-pub(super) const DATABASE: &str = "orchestration.db";
+pub(in crate::worlds) const DATABASE: &str = "orchestration.db";
 
 /// It, as a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Stage {
+pub(in crate::worlds) struct Stage {
     /// What plays every role.
-    pub(super) program: PathBuf,
+    pub(in crate::worlds) program: PathBuf,
     /// The orchestration's database.
-    pub(super) database: PathBuf,
+    pub(in crate::worlds) database: PathBuf,
     /// When the run's time began, in real milliseconds since 1970.
-    pub(super) origin_ms: u64,
+    pub(in crate::worlds) origin_ms: u64,
     /// System seconds in a real second.
-    pub(super) speed: f64,
+    pub(in crate::worlds) speed: f64,
     /// What decides what is drawn by chance.
-    pub(super) seed: u64,
-    /// Where a host reaches each part of the machine.
-    pub(super) ways: BTreeMap<String, SocketAddr>,
+    pub(in crate::worlds) seed: u64,
+    /// How orders are carried out.
+    pub(in crate::worlds) means: Means,
+}
+
+/// How an order is carried out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::worlds) enum Means {
+    /// By the engine of `dive`, which reaches each part of the machine where this says.
+    Engine {
+        /// By the part's name.
+        ways: BTreeMap<String, SocketAddr>,
+    },
+    /// By the command `dive` itself, onto this machine's containers.
+    Dive {
+        /// The command.
+        program: PathBuf,
+        /// What it is told by its environment.
+        environment: BTreeMap<String, String>,
+    },
+}
+
+impl Means {
+    /// The role of the program that carries orders out so.
+    pub(in crate::worlds) const fn role(&self) -> &'static str {
+        match self {
+            Self::Engine { .. } => "order",
+            Self::Dive { .. } => "dive-order",
+        }
+    }
 }
 
 /// Real milliseconds since 1970.
-pub(super) fn wall_ms() -> u64 {
+pub(in crate::worlds) fn wall_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
 }
 
@@ -47,28 +75,28 @@ impl Stage {
     ///
     /// # Errors
     /// When it can't be read.
-    pub(super) fn read(path: &Path) -> io::Result<Self> {
+    pub(in crate::worlds) fn read(path: &Path) -> io::Result<Self> {
         Ok(serde_json::from_slice(&fs::read(path)?)?)
     }
 
     /// The present instant, in the run's time.
-    pub(super) fn now(&self) -> Stamp {
+    pub(in crate::worlds) fn now(&self) -> Stamp {
         at(self.origin_ms, self.speed, wall_ms())
     }
 
     /// The real duration within which a system time passes.
-    pub(super) fn real(&self, system: Duration) -> Duration {
+    pub(in crate::worlds) fn real(&self, system: Duration) -> Duration {
         system.div_f64(self.speed)
     }
 
     /// A session of its own with the database, in the run's time.
-    pub(super) fn connect(&self) -> SqlStore {
+    pub(in crate::worlds) fn connect(&self) -> SqlStore {
         let stage = self.clone();
         SqlStore::sqlite(&self.database).clocked_by(move || stage.now()).patience(self.real(PATIENCE))
     }
 
     /// The run's time for the engine. Must be called within a tokio runtime.
-    pub(super) fn runtime(&self) -> Arc<dyn Runtime> {
+    pub(in crate::worlds) fn runtime(&self) -> Arc<dyn Runtime> {
         Arc::new(Scaled { stage: self.clone(), real: TokioRuntime::new() })
     }
 }
@@ -122,7 +150,7 @@ mod tests {
             origin_ms: 0,
             speed: 4.0,
             seed: 1,
-            ways: BTreeMap::new(),
+            means: Means::Engine { ways: BTreeMap::new() },
         };
         let (runtime, real) = (stage.runtime(), TokioRuntime::new());
         let before = runtime.now();

@@ -1,12 +1,11 @@
 //! From what was witnessed to the timeline.
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use dive_orchestrator::deploy::Thing;
-use dive_orchestrator::store::ErrorRecord;
+use dive_orchestrator::store::{ErrorRecord, session_lasts};
 use dive_orchestrator::{FencingToken, Held, Instance, LEASE, Phase, Resource, Stamp, StateChange};
 use harness_core::event::What;
 use harness_core::recorder::Recorder;
@@ -14,13 +13,13 @@ use harness_core::time::{At, Span};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
+use super::process;
 use super::stage::Stage;
-use super::witness::{TOLD, Witnessed};
+use super::witness::{PROCESS, TOLD, Witnessed};
 use crate::binding::deployment::deeds;
 use crate::binding::deployment::topology::{
     FREE, NONE, bringing_up, lock_signal, phase_signal, state_signal, watched,
 };
-use crate::worlds::deployment::process;
 use crate::worlds::watch::LogClock;
 
 /// Who is at work on an instance, by what its lock's row says.
@@ -31,12 +30,14 @@ struct Holding {
 }
 
 /// What is known from what was read so far.
-pub(super) struct Reading {
+pub(in crate::worlds) struct Reading {
     stage: Stage,
     clock: LogClock,
     holding: BTreeMap<String, Holding>,
     /// Whose each token is.
     tokens: BTreeMap<(String, u64), String>,
+    /// Of which host each process is that does not say so itself.
+    hosts: BTreeMap<u32, String>,
 }
 
 fn read<T: DeserializeOwned>(text: Option<&str>) -> Option<T> {
@@ -45,24 +46,34 @@ fn read<T: DeserializeOwned>(text: Option<&str>) -> Option<T> {
 
 impl Reading {
     /// Nothing was read yet. `clock` is the run's.
-    pub(super) fn new(stage: Stage, clock: LogClock) -> Self {
-        Self { stage, clock, holding: BTreeMap::new(), tokens: BTreeMap::new() }
+    pub(in crate::worlds) fn new(stage: Stage, clock: LogClock) -> Self {
+        Self { stage, clock, holding: BTreeMap::new(), tokens: BTreeMap::new(), hosts: BTreeMap::new() }
     }
 
     /// Puts something that was witnessed, and read at `received`, on the timeline.
-    pub(super) fn record(&mut self, witnessed: &Witnessed, received: At, recorder: &Recorder) {
-        let at = self.clock.printed(Timestamp::from_millisecond(witnessed.at).ok(), received);
+    pub(in crate::worlds) fn record(&mut self, witnessed: &Witnessed, received: At, recorder: &Recorder) {
+        let at = self.at(witnessed.at, received);
         for what in self.told(witnessed) {
             put(at, what, recorder);
         }
     }
 
+    /// When that was, in real milliseconds since 1970, which was heard of at `received`.
+    pub(in crate::worlds) fn at(&self, millis: i64, received: At) -> Span {
+        self.clock.printed(Timestamp::from_millisecond(millis).ok(), received)
+    }
+
     /// What it means.
-    fn told(&mut self, witnessed: &Witnessed) -> Vec<What> {
+    pub(in crate::worlds) fn told(&mut self, witnessed: &Witnessed) -> Vec<What> {
         let Witnessed { kind, instance, before, after, .. } = witnessed;
         let (before, after) = (before.as_deref(), after.as_deref());
         if kind == TOLD {
             return read(after).into_iter().collect();
+        }
+        if kind == PROCESS {
+            let pid = after.and_then(|pid| pid.parse().ok());
+            self.hosts.extend(pid.map(|pid| (pid, instance.clone())));
+            return Vec::new();
         }
         let Ok(of) = instance.parse::<Instance>() else { return Vec::new() };
         let signal = |name: String, value: &str| {
@@ -111,7 +122,8 @@ impl Reading {
             self.holding.remove(&instance);
             return free(of);
         };
-        let by = process(&held.by.host, held.by.pid);
+        let host = self.hosts.get(&held.by.pid).unwrap_or(&held.by.host).clone();
+        let by = process(&host, held.by.pid);
         let is_renewed = before.is_some_and(|before| before.token == held.token);
         let told = if is_renewed {
             vec![deeds::renewal(of, &by)]
@@ -119,7 +131,7 @@ impl Reading {
             self.tokens.insert((instance.clone(), held.token.number()), by.clone());
             let mut told = vec![deeds::lock(of, &by, held.token)];
             if watched().contains(of) {
-                told.push(deeds::signal(lock_signal(of), &held.by.host));
+                told.push(deeds::signal(lock_signal(of), &host));
             }
             told
         };
@@ -129,7 +141,7 @@ impl Reading {
 
     /// Tells of each lock that ended by itself: with its session, or with its lease. The database does not: it finds
     /// out when it is asked.
-    pub(super) fn see_lapsed(&mut self, at: Span, recorder: &Recorder) {
+    pub(in crate::worlds) fn see_lapsed(&mut self, at: Span, recorder: &Recorder) {
         let (now, database) = (self.stage.now(), self.stage.database.clone());
         for (instance, holding) in &mut self.holding {
             if holding.is_over || !is_over(&holding.held, now, &database) {
@@ -143,7 +155,8 @@ impl Reading {
     }
 }
 
-fn put(at: Span, what: What, recorder: &Recorder) {
+/// Puts something on the timeline.
+pub(in crate::worlds) fn put(at: Span, what: What, recorder: &Recorder) {
     match what {
         What::Signal { signal, value, .. } => recorder.signal(at, &signal, &value),
         what => recorder.record(at, what),
@@ -158,32 +171,28 @@ fn free(of: &Instance) -> Vec<What> {
     vec![deeds::signal(lock_signal(of), FREE), deeds::signal(phase_signal(of), NONE)]
 }
 
-/// Whether anybody else may take the lock, whatever its row says.
+/// Whether anybody else may take the lock, whatever its row says. A session of which that can't be told lasts: its
+/// lease will tell.
 fn is_over(held: &Held, now: Stamp, database: &Path) -> bool {
-    now.saturating_since(held.renewed) >= LEASE || !is_session_open(database, held.session.0)
-}
-
-/// Whether a client of a SQLite database lives: it keeps a file beside it locked.
-fn is_session_open(database: &Path, session: u64) -> bool {
-    let mut path = database.as_os_str().to_owned();
-    path.push(format!("-session-{session}"));
-    match File::open(PathBuf::from(path)) {
-        Ok(file) => matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)),
-        Err(_) => false,
-    }
+    let lasts = session_lasts(database, held.session).unwrap_or(true);
+    now.saturating_since(held.renewed) >= LEASE || !lasts
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use dive_orchestrator::store::{SqlStore, Store as _};
     use dive_orchestrator::{DeploymentState, Holder, ResourceKind};
 
+    use super::super::stage::Means;
     use super::super::witness::Witness;
     use super::*;
 
     fn stage(database: &Path) -> Stage {
         let (program, database) = (PathBuf::new(), database.to_owned());
-        Stage { program, database, origin_ms: 0, speed: 1.0, seed: 1, ways: BTreeMap::new() }
+        let means = Means::Engine { ways: BTreeMap::new() };
+        Stage { program, database, origin_ms: 0, speed: 1.0, seed: 1, means }
     }
 
     fn abouts(recorder: &Recorder) -> Vec<String> {
@@ -206,9 +215,10 @@ mod tests {
         let mut witness = Witness::of(&database);
         witness.install().await.unwrap();
         witness.install().await.unwrap();
+        witness.tell_process("operator", 7).await.unwrap();
 
         let hub = Instance::Hub;
-        let lease = store.acquire(&hub, &Holder { host: "operator".into(), pid: 7 }).await.unwrap();
+        let lease = store.acquire(&hub, &Holder { host: "localhost".into(), pid: 7 }).await.unwrap();
         let (from, to) = (DeploymentState::Unknown, DeploymentState::Initializing);
         store.transition(&lease, from, to, "why").await.unwrap();
         store.begin_phase(&lease, Phase::Preflight).await.unwrap();
@@ -244,22 +254,18 @@ mod tests {
         assert_eq!(abouts(&recorder)[told.len()..], ["free", "none"]);
     }
 
-    #[test]
-    fn a_lock_that_was_not_renewed_for_its_lease_is_over() {
-        let held = Held {
-            by: Holder { host: "operator".into(), pid: 7 },
-            since: Stamp::from_millis(0),
-            renewed: Stamp::from_millis(5_000),
-            session: dive_orchestrator::SessionId(1),
-            token: FencingToken::FIRST,
-        };
+    #[tokio::test]
+    async fn a_lock_is_over_with_its_lease_and_with_its_session() {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("db");
-        let session = File::create(folder.path().join("db-session-1")).unwrap();
-        assert!(is_over(&held, held.renewed, &database), "nobody keeps it locked");
-        session.lock().unwrap();
+        let store = SqlStore::sqlite(&database);
+        store.migrate().await.unwrap();
+        store.acquire(&Instance::Hub, &Holder { host: "operator".into(), pid: 7 }).await.unwrap();
+        let held = store.holder(&Instance::Hub).await.unwrap().unwrap();
         let last = held.renewed + LEASE;
         assert!(!is_over(&held, Stamp::from_millis(last.millis() - 1), &database));
         assert!(is_over(&held, last, &database));
+        drop(store);
+        assert!(is_over(&held, held.renewed, &database), "nobody keeps it locked");
     }
 }

@@ -56,25 +56,27 @@ end;
 ";
 
 /// How what the machine told is called.
-pub(super) const TOLD: &str = "told";
+pub(in crate::worlds) const TOLD: &str = "told";
+/// How it is called that a process is one of a host, by its pid.
+pub(in crate::worlds) const PROCESS: &str = "process";
 
 /// One thing that was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Witnessed {
+pub(in crate::worlds) struct Witnessed {
     /// When, in real milliseconds since 1970.
-    pub(super) at: i64,
+    pub(in crate::worlds) at: i64,
     /// What kind of thing.
-    pub(super) kind: String,
-    /// Of which instance.
-    pub(super) instance: String,
+    pub(in crate::worlds) kind: String,
+    /// Of which instance; of which host, for a process.
+    pub(in crate::worlds) instance: String,
     /// What was before.
-    pub(super) before: Option<String>,
+    pub(in crate::worlds) before: Option<String>,
     /// What is now.
-    pub(super) after: Option<String>,
+    pub(in crate::worlds) after: Option<String>,
 }
 
 /// A connection to the table.
-pub(super) struct Witness {
+pub(in crate::worlds) struct Witness {
     database: PathBuf,
     connection: Option<SqliteConnection>,
     read: i64,
@@ -82,7 +84,7 @@ pub(super) struct Witness {
 
 impl Witness {
     /// One that has read nothing yet.
-    pub(super) fn of(database: &Path) -> Self {
+    pub(in crate::worlds) fn of(database: &Path) -> Self {
         Self { database: database.to_owned(), connection: None, read: 0 }
     }
 
@@ -103,13 +105,13 @@ impl Witness {
     }
 
     /// From here on, the database tells what happens to it.
-    pub(super) async fn install(&mut self) -> io::Result<()> {
+    pub(in crate::worlds) async fn install(&mut self) -> io::Result<()> {
         let made = sqlx::raw_sql(TRIGGERS).execute(self.connection().await?).await;
         made.map(drop).map_err(io::Error::other)
     }
 
     /// Adds what somebody else tells.
-    pub(super) async fn tell(&mut self, told: &[What]) -> io::Result<()> {
+    pub(in crate::worlds) async fn tell(&mut self, told: &[What]) -> io::Result<()> {
         if told.is_empty() {
             return Ok(());
         }
@@ -122,8 +124,15 @@ impl Witness {
         all.commit().await.map_err(io::Error::other)
     }
 
+    /// Adds that a process is one of `host`, whatever it calls itself.
+    pub(in crate::worlds) async fn tell_process(&mut self, host: &str, pid: u32) -> io::Result<()> {
+        let insert = sqlx::query("insert into witnessed (kind, instance, after) values ($1, $2, $3)");
+        let insert = insert.bind(PROCESS).bind(host).bind(pid.to_string());
+        insert.execute(self.connection().await?).await.map(drop).map_err(io::Error::other)
+    }
+
     /// What was told since this was asked last, in order.
-    pub(super) async fn read(&mut self) -> io::Result<Vec<Witnessed>> {
+    pub(in crate::worlds) async fn read(&mut self) -> io::Result<Vec<Witnessed>> {
         let read = self.read;
         let rows = sqlx::query(
             "select seq, at, kind, instance, before, after from witnessed where seq > $1 order by seq",

@@ -23,6 +23,8 @@ use crate::binding::deployment::orders::{Order, Outcome};
 struct Host {
     name: String,
     program: PathBuf,
+    /// In which it carries orders out.
+    role: &'static str,
     stage: PathBuf,
 }
 
@@ -31,8 +33,8 @@ struct Host {
 /// # Errors
 /// When its stage can't be read, or it can't listen.
 pub async fn serve(listen: SocketAddr, stage: &Path, name: &str) -> io::Result<()> {
-    let program = Stage::read(stage)?.program;
-    let host = Arc::new(Host { name: name.to_owned(), program, stage: stage.to_owned() });
+    let Stage { program, means, .. } = Stage::read(stage)?;
+    let host = Arc::new(Host { name: name.to_owned(), program, role: means.role(), stage: stage.to_owned() });
     let orders = Router::new()
         .route("/health", get(async || StatusCode::OK))
         .route("/orders/{order}/{number}", post(carry_out))
@@ -46,7 +48,7 @@ async fn carry_out(
     Named((order, number)): Named<(String, u64)>,
 ) -> Result<Json<Answer>, StatusCode> {
     let mut command = Command::new(&host.program);
-    command.args(["serve", "order"]).arg(&host.stage).args([&host.name, &order, &number.to_string()]);
+    command.args(["serve", host.role]).arg(&host.stage).args([&host.name, &order, &number.to_string()]);
     // What it logs is the host's log; what it prints is what came of it.
     let ended = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).output().await;
     let ended = ended.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
@@ -57,7 +59,12 @@ async fn carry_out(
 }
 
 /// Tells the host at `host` an order, and what comes of it within `patience`.
-pub(super) async fn tell(host: SocketAddr, order: Order, number: u64, patience: Duration) -> Answer {
+pub(in crate::worlds) async fn tell(
+    host: SocketAddr,
+    order: Order,
+    number: u64,
+    patience: Duration,
+) -> Answer {
     let url = format!("http://{host}/orders/{}/{number}", order.name());
     let asked = async {
         let client =
