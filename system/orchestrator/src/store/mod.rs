@@ -20,7 +20,7 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use memory::{Database, MemoryStore};
 pub use records::{AuditEntry, ErrorRecord, Link, PhaseRun, ServiceStart};
-pub use sql::{PATIENCE, SqlStore};
+pub use sql::{PATIENCE, SqlStore, session_lasts};
 
 use crate::{
     Admission, BreakerRow, Checkpoint, DeploymentState, FencingToken, Held, Holder, Instance, InstanceCode,

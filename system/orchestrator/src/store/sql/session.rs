@@ -30,20 +30,11 @@ impl SessionFile {
     /// Whether this session lasts. The file of one that was killed is removed.
     pub(super) fn is_held(database: &Path, session: SessionId) -> io::Result<bool> {
         let path = path(database, session);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        // Shared, so that two who look at once don't take each other for the client.
-        match file.try_lock_shared() {
-            Ok(()) => {
-                let _ = fs::remove_file(&path);
-                Ok(false)
-            }
-            Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(error)) => Err(error),
+        let left = look_at(&path)?;
+        if let Left::Behind(_unlocked) = &left {
+            let _ = fs::remove_file(&path);
         }
+        Ok(matches!(left, Left::Held))
     }
 }
 
@@ -51,6 +42,37 @@ impl Drop for SessionFile {
     fn drop(&mut self) {
         // While it is still locked: nobody can have begun to use the name anew.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Whether the client of a SQLite database that has this session still lives. It changes nothing: who only watches a
+/// database neither opens it nor tidies up after those who work with it.
+///
+/// # Errors
+/// When that can't be told.
+pub fn session_lasts(database: &Path, session: SessionId) -> io::Result<bool> {
+    Ok(matches!(look_at(&path(database, session))?, Left::Held))
+}
+
+/// What there is of a session.
+enum Left {
+    Nothing,
+    /// A file that nobody keeps locked. It is, shared, as long as this lives.
+    Behind(File),
+    Held,
+}
+
+fn look_at(path: &Path) -> io::Result<Left> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Nothing),
+        Err(error) => return Err(error),
+    };
+    // Shared, so that two who look at once don't take each other for the client.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Left::Behind(file)),
+        Err(TryLockError::WouldBlock) => Ok(Left::Held),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -69,15 +91,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("db");
         let session = SessionId(7);
-        assert!(!SessionFile::is_held(&database, session).unwrap(), "never begun");
+        let lasts = || session_lasts(&database, session).unwrap();
+        assert!(!SessionFile::is_held(&database, session).unwrap() && !lasts(), "never begun");
         let held = SessionFile::create(&database, session).unwrap();
-        assert!(SessionFile::is_held(&database, session).unwrap());
+        assert!(SessionFile::is_held(&database, session).unwrap() && lasts());
         assert!(!SessionFile::is_held(&database, SessionId(8)).unwrap());
         drop(held);
         assert!(!SessionFile::is_held(&database, session).unwrap());
 
         let left_by_a_killed_process = path(&database, session);
         File::create_new(&left_by_a_killed_process).unwrap();
+        assert!(!lasts());
+        assert!(left_by_a_killed_process.exists(), "who only asks removes nothing");
         assert!(!SessionFile::is_held(&database, session).unwrap());
         assert!(!left_by_a_killed_process.exists());
     }
