@@ -17,6 +17,7 @@ use harness_core::event::Answer;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use super::client::client;
 use super::stage::Stage;
 use crate::binding::deployment::orders::{Order, Outcome};
 
@@ -66,11 +67,8 @@ pub(in crate::worlds) async fn tell(
     patience: Duration,
 ) -> Answer {
     let url = format!("http://{host}/orders/{}/{number}", order.name());
-    let asked = async {
-        let client =
-            reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(patience).build()?;
-        client.post(url).send().await?.error_for_status()?.json::<Answer>().await
-    };
+    let asked =
+        async { client(patience)?.post(url).send().await?.error_for_status()?.json::<Answer>().await };
     let outcome = match asked.await {
         Ok(answer) => return answer,
         Err(error) if error.is_timeout() => Outcome::NoAnswer,

@@ -8,10 +8,12 @@
 //! | `parts` | what may stand in the place of the product's own parts |
 //! | `stage` | what the processes of a run must know of each other; a run's time in all of them |
 //! | `host` | a host: each order is a process of its own there |
+//! | `client` | how these ask each other |
 //! | `witness` | what the database and the machine tell, in the order in which it happened |
 //! | `reading` | from what was witnessed to the timeline |
 
 pub(super) mod calls;
+pub(super) mod client;
 pub(super) mod host;
 mod parts;
 pub(super) mod platform;

@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::worlds::deployment::client::client;
+
 /// How long a process may take until it listens.
 const START: Duration = Duration::from_secs(20);
 /// How long it may take to say how it is.
@@ -39,10 +41,8 @@ pub async fn serve(takes: Duration) -> io::Result<()> {
 
 /// How the one that listens there is.
 pub(super) async fn health(address: SocketAddr) -> Holding {
-    let asked = async {
-        let client = reqwest::Client::builder().no_proxy().timeout(ANSWER).build()?;
-        client.get(format!("http://{address}/health")).send().await?.error_for_status()
-    };
+    let asked =
+        async { client(ANSWER)?.get(format!("http://{address}/health")).send().await?.error_for_status() };
     match asked.await {
         Ok(_) => Holding::Yes,
         Err(error) => Holding::NotYet(error.without_url().to_string()),

@@ -16,9 +16,11 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio_util::sync::CancellationToken;
 
+use super::PATIENCE;
 use crate::binding::deployment::deeds;
 use crate::binding::deployment::orders::{Order, Outcome};
 use crate::worlds::deployment::calls::{Answered, Call, Sent};
+use crate::worlds::deployment::client::client;
 use crate::worlds::deployment::platform::{PartedPlatform, Ways, unreachable};
 use crate::worlds::deployment::stage::{Means, Stage};
 use crate::worlds::deployment::witness::Witness;
@@ -56,7 +58,7 @@ pub async fn carry_out(
         Arc::new(move || -> Arc<dyn Store> { Arc::new(stage.connect()) })
     };
     let runtime = stage.runtime();
-    let machine = Machine { ways: ways.clone(), client: client()? };
+    let machine = Machine { ways: ways.clone(), client: client(PATIENCE).map_err(io::Error::other)? };
     let chance = Mutex::new(StdRng::seed_from_u64(stage.seed ^ u64::from(holder.pid)));
     let told = instance.clone();
     let engine = parts.around(Engine {
@@ -83,10 +85,6 @@ fn tell(line: &str, event: &Event) {
         // A log that nobody reads any more is no reason to stop.
         let _ = writeln!(io::stderr(), "{line}");
     }
-}
-
-fn client() -> io::Result<reqwest::Client> {
-    reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().map_err(io::Error::other)
 }
 
 /// The machine, called over HTTP.
