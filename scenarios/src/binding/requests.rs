@@ -96,6 +96,8 @@ impl Kind {
     pub const fn patience(self) -> Duration {
         match self {
             Self::ReadImpatient => Duration::from_millis(500),
+            // Making a key takes a processor a second of real time, and longer beside others.
+            Self::RotateKeys => Duration::from_mins(1),
             _ => Duration::from_secs(20),
         }
     }

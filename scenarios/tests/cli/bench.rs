@@ -42,6 +42,11 @@ steps:
   - expect: {signal: hub/circuit/opa, becomes: CLOSED, after: opened, within: 120s}
 ";
 
+/// The same, and the policy engine is away for a minute of system time more: there is time to do something meanwhile.
+pub(crate) fn long_outage() -> String {
+    OUTAGE.replace("  - heal: outage\n", "  - wait: 60s\n  - heal: outage\n")
+}
+
 pub(crate) fn now() -> Instant {
     #[expect(clippy::disallowed_methods, reason = "these tests are about real time")]
     Instant::now()

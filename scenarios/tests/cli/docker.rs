@@ -21,6 +21,9 @@ use crate::bench::{Bench, OUTAGE, Running, SOON, now, text};
 /// Images may have to be built first; and a reaper tries an engine that is gone for a minute.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How soon a reaper has done its work once the engine is back: it asks again and again.
+const BACK: Duration = Duration::from_secs(30);
+
 /// Whether there is an engine to be used. Told loudly when not.
 fn engine_is_ours() -> bool {
     let ours = std::env::var("HARNESS_DOCKER").is_ok_and(|value| value == "1");
@@ -137,7 +140,7 @@ fn an_engine_that_dies_is_told_and_once_it_is_back_nothing_stays() {
     Running::start(&mut heal).ended().code(0);
     assert_eq!(owned_by(pid), Vec::<String>::new());
     // The reaper goes when it has looked once more.
-    bench.gone_within(Duration::from_secs(5));
+    bench.gone_within(BACK);
     assert!(!bench.the_run().join("undo.jsonl").exists());
 }
 
@@ -160,7 +163,7 @@ fn an_engine_that_comes_back_finds_the_reaper_waiting() {
     relay.mend();
     let back = now();
     while !owned_by(pid).is_empty() {
-        assert!(back.elapsed() < Duration::from_secs(5), "{:?}", owned_by(pid));
+        assert!(back.elapsed() < BACK, "{:?}", owned_by(pid));
     }
     running.ended();
     bench.gone_within(PATIENCE);

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::bench::{Bench, LATE, OUTAGE, SOON};
+use crate::bench::{Bench, LATE, OUTAGE, SOON, long_outage};
 
 /// The bench's own run, which must hold, whatever happened there before.
 fn works(bench: &Bench) {
@@ -21,7 +21,7 @@ fn at_random_instants() {
     const SEED: u64 = 20;
     let mut chance = StdRng::seed_from_u64(SEED);
     let bench = Bench::new();
-    let file = bench.file("edge.yaml", OUTAGE);
+    let file = bench.file("long.yaml", long_outage());
     let mut took = Vec::new();
     for round in 0..12 {
         let running = bench.start(&["run", file, "--world=local", "--speed=10"]);
@@ -42,7 +42,7 @@ fn at_random_instants() {
 #[test]
 fn while_a_fault_is_in_effect_leaves_an_inverse_that_heal_carries_out() {
     let bench = Bench::new();
-    let file = bench.file("frozen.yaml", OUTAGE.replace("{stop: opa}", "{pause: opa}"));
+    let file = bench.file("frozen.yaml", long_outage().replace("{stop: opa}", "{pause: opa}"));
     let mut running = bench.start(&["run", file, "--world=local", "--speed=10"]);
     running.await_line("✗ outage: opa paused");
     running.signal(Signal::SIGKILL);
@@ -71,7 +71,7 @@ fn while_a_fault_is_in_effect_leaves_an_inverse_that_heal_carries_out() {
 #[test]
 fn together_with_the_reaper_leaves_what_heal_removes() {
     let bench = Bench::new();
-    let file = bench.file("edge.yaml", OUTAGE);
+    let file = bench.file("long.yaml", long_outage());
     let mut running = bench.start(&["run", file, "--world=local", "--speed=10"]);
     running.await_line("✗ outage: opa stopped");
     let reaper = bench.left().into_iter().find(|line| line.contains("serve reaper")).unwrap();

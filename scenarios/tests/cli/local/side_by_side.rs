@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::bench::{Bench, OUTAGE};
+use crate::bench::{Bench, OUTAGE, long_outage};
 
 #[test]
 fn two_runs_at_once_do_not_disturb_each_other() {
@@ -20,7 +20,7 @@ fn two_runs_at_once_do_not_disturb_each_other() {
 #[test]
 fn heal_beside_a_run_leaves_it_alone() {
     let bench = Bench::new();
-    let file = bench.file("edge.yaml", OUTAGE);
+    let file = bench.file("long.yaml", long_outage());
     let mut running = bench.start(&["run", file, "--world=local", "--speed=10"]);
     running.await_line("✗ outage: opa stopped");
     let healed = bench.run(&["heal"]).code(0);
@@ -33,7 +33,7 @@ fn heal_beside_a_run_leaves_it_alone() {
 #[test]
 fn a_port_that_a_stranger_took_is_named() {
     let bench = Bench::new();
-    let file = bench.file("edge.yaml", OUTAGE);
+    let file = bench.file("long.yaml", long_outage());
     let mut running = bench.start(&["run", file, "--world=local", "--speed=20"]);
     let stopped = running.await_line("✗ outage: opa stopped");
     let address = stopped.split("; ").nth(1).and_then(|rest| rest.split(": ").next()).unwrap().to_owned();

@@ -7,10 +7,11 @@ use crate::bench::{Bench, now};
 #[test]
 fn the_tour_takes_less_than_a_minute_and_names_its_reports() {
     let bench = Bench::new();
-    let began = now();
+    let mut began = now();
     let mut ended = bench.run(&["run"]);
     if ended.code == 2 {
         // A machine that was too busy to tell is asked once more; a verdict never is.
+        began = now();
         ended = bench.run(&["run"]);
     }
     let ended = ended.code(0);
