@@ -1,6 +1,6 @@
 //! `dive orch-db`: the orchestration database itself.
 
-use dive_orchestrator::deploy::Compared;
+use dive_orchestrator::deploy::{Compared, Difference};
 use dive_orchestrator::store::{AuditEntry, SqlStore};
 use dive_orchestrator::{BreakerRow, BreakerState, DeploymentState, Instance, Operation, Store as _};
 use serde_json::json;
@@ -141,13 +141,13 @@ async fn check(place: &Place, json: bool) -> Result<Exit, Complaint> {
                 .iter()
                 .map(|difference| json!({"kind": difference.kind(), "text": difference.to_string()}))
                 .collect();
-            json!({"instance": compared.instance, "differences": differences})
+            json!({"instance": compared.instance, "differences": differences, "next": next(compared)})
         };
         out::json(&compared.iter().map(document).collect::<Vec<_>>())?;
     } else if compared.is_empty() {
         out!("nothing was ever deployed")?;
     } else {
-        for Compared { instance, differences } in &compared {
+        for compared @ Compared { instance, differences } in &compared {
             if differences.is_empty() {
                 out!("agrees   {instance}")?;
             }
@@ -155,10 +155,25 @@ async fn check(place: &Place, json: bool) -> Result<Exit, Complaint> {
                 let word = if difference.is_seen() { "differs" } else { "unknown" };
                 out!("{word}  {instance}: {difference}")?;
             }
+            if let Some(next) = next(compared) {
+                out!("  next: {next}")?;
+            }
         }
     }
     let agrees = compared.iter().all(|compared| compared.differences.is_empty());
     Ok(if agrees { Exit::Done } else { Exit::NotWell })
+}
+
+/// What to do about what is of a deployment that the database does not know.
+fn next(compared: &Compared) -> Option<String> {
+    let is_unknown = |difference: &Difference| matches!(difference, Difference::Unknown(_));
+    let target = match &compared.instance {
+        Instance::Hub => "hub".to_owned(),
+        Instance::Spoke(code) => format!("spoke {code}"),
+    };
+    compared.differences.iter().any(is_unknown).then(|| {
+        format!("look for the database it was deployed with, or remove it: `dive nuke {target} --confirm`")
+    })
 }
 
 fn nothing(instance: &Instance, json: bool) -> Result<Exit, Complaint> {

@@ -25,6 +25,7 @@ mod settings;
 mod things;
 mod written;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ use dive_orchestrator::deploy::{
 };
 use dive_orchestrator::ladder::Rung;
 use dive_orchestrator::{
-    ErrorCode, Instance, NETWORK, Operation, Phase, Remedy, Resource, ResourceKind, Service,
+    ErrorCode, Instance, NETWORK, Operation, Phase, Remedy, Resource, ResourceKind, Service, Slot,
 };
 use futures_util::StreamExt as _;
 
@@ -314,5 +315,10 @@ impl Platform for DockerPlatform {
         }
         things.sort();
         Ok(things)
+    }
+
+    async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>> {
+        let site = Site { instance: Instance::Hub, slot: Slot::HUB };
+        self.things(&site).unknown(known).await
     }
 }

@@ -1,6 +1,6 @@
 //! Networks, volumes and containers: found, made, removed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use bollard::models::{
@@ -254,17 +254,43 @@ impl Things<'_> {
         Ok(named.collect())
     }
 
+    /// The volumes with a label.
+    async fn volumes(&self, label: &str) -> Done<Vec<(String, HashMap<String, String>)>> {
+        let filters = HashMap::from([("label", vec![label])]);
+        let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
+        let call = self.engine.docker().list_volumes(Some(options));
+        let found = self.engine.ask("list volumes", call).await.map_err(|no| no.with(ErrorCode::Volume))?;
+        Ok(found.volumes.unwrap_or_default().into_iter().map(|found| (found.name, found.labels)).collect())
+    }
+
+    /// The volumes and containers with a label, each with all it has.
+    async fn labelled(&self, label: &str) -> Done<Vec<(Thing, HashMap<String, String>)>> {
+        let of_kind = |kind, found: Vec<(String, _)>| {
+            found.into_iter().map(move |(name, labels)| (Thing::new(kind, name), labels))
+        };
+        let containers = of_kind(ResourceKind::Container, self.containers(label).await?);
+        Ok(of_kind(ResourceKind::Volume, self.volumes(label).await?).chain(containers).collect())
+    }
+
     /// All containers and volumes of this site.
     pub(super) async fn existing(&self) -> Done<Vec<Thing>> {
         let label = format!("{}={}", labels::INSTANCE, self.site.instance);
-        let containers = self.containers(&label).await?.into_iter();
-        let filters = HashMap::from([("label", vec![label.as_str()])]);
-        let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
-        let call = self.engine.docker().list_volumes(Some(options));
-        let volumes = self.engine.ask("list volumes", call).await.map_err(|no| no.with(ErrorCode::Volume))?;
-        let volumes = volumes.volumes.unwrap_or_default().into_iter();
-        let volumes = volumes.map(|volume| Thing::new(ResourceKind::Volume, volume.name));
-        Ok(volumes.chain(containers.map(|(name, _)| Thing::new(ResourceKind::Container, name))).collect())
+        Ok(self.labelled(&label).await?.into_iter().map(|(thing, _)| thing).collect())
+    }
+
+    /// All containers and volumes of instances that are not `known`. What carries no instance's name was made by no
+    /// deployment.
+    pub(super) async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>> {
+        let mut unknown = Vec::new();
+        for (thing, labels) in self.labelled(labels::INSTANCE).await? {
+            if let Some(Ok(instance)) = labels.get(labels::INSTANCE).map(|name| name.parse::<Instance>())
+                && !known.contains(&instance)
+            {
+                unknown.push((instance, thing));
+            }
+        }
+        unknown.sort();
+        Ok(unknown)
     }
 
     /// Makes the network anew if it is not there, and joins what runs of this site to it.

@@ -143,6 +143,59 @@ async fn what_cannot_be_compared_does_not_agree() {
     assert_eq!(bench.everything(), before, "nothing is repaired");
 }
 
+/// What is on this machine of a deployment of which its database knows nothing is named, with what to do about it, and
+/// left alone.
+#[tokio::test]
+async fn what_is_of_no_deployment_that_is_known_is_named_and_left_alone() {
+    let bench = Bench::new();
+    drop(bench.migrated().await);
+    let (engine, asked) = engine_with_a_stray(&bench);
+    let check = bench.run_with("DOCKER_HOST", &engine, &["orch-db", "check"]);
+    assert_eq!(check.code, 1, "{check:?}");
+    let told = "differs  spoke-xyz: container dive-spoke-xyz-opa is there, and this database knows of no such deployment";
+    assert!(check.out.contains("agrees   hub") && check.out.contains(told), "{check:?}");
+    assert!(
+        check.out.contains("next: ") && check.out.contains("`dive nuke spoke xyz --confirm`"),
+        "{check:?}"
+    );
+    let json = bench.run_with("DOCKER_HOST", &engine, &["orch-db", "check", "--json"]);
+    let document: Value = serde_json::from_str(&json.out).unwrap();
+    let stray = &document[1];
+    assert_eq!((json.code, &stray["instance"]), (1, &Value::from("spoke-xyz")));
+    assert_eq!(stray["differences"][0]["kind"], "unknown-instance");
+    assert!(stray["next"].as_str().unwrap().contains("dive nuke spoke xyz --confirm"));
+    let asked: Vec<_> = asked.try_iter().collect();
+    assert!(asked.len() >= 4 && asked.iter().all(|line| line.starts_with("GET ")), "{asked:?}");
+}
+
+/// An engine that has one container, of a spoke; and what it is asked, line by line.
+fn engine_with_a_stray(bench: &Bench) -> (String, std::sync::mpsc::Receiver<String>) {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let socket = bench.path().join("engine.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let (tell, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut lines = BufReader::new(connection.try_clone().unwrap()).lines().map_while(Result::ok);
+            let Some(request) = lines.next() else { continue };
+            for _ in lines.by_ref().take_while(|line| !line.is_empty()) {}
+            let body = if request.contains("/volumes") {
+                r#"{"Volumes": [], "Warnings": []}"#
+            } else if request.contains("instance%3Dhub") {
+                "[]"
+            } else {
+                r#"[{"Names": ["/dive-spoke-xyz-opa"], "Labels": {"dev.dive.instance": "spoke-xyz"}}]"#
+            };
+            let _ = tell.send(request);
+            let head = format!("content-type: application/json\r\ncontent-length: {}", body.len());
+            let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\nconnection: close\r\n\r\n{body}");
+            connection.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (format!("unix://{}", socket.display()), asked)
+}
+
 /// A socket that an engine has left.
 fn gone_engine(bench: &Bench) -> String {
     let socket = bench.path().join("engine.sock");

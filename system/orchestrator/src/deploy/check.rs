@@ -27,7 +27,8 @@ pub struct Compared {
 
 impl Engine {
     /// Compares what is written down of every deployment there ever was, and of the hub, with itself and with what
-    /// is there. It takes no lock and changes nothing.
+    /// is there; and names what is there of deployments of which nothing is written down. It takes no lock and changes
+    /// nothing.
     ///
     /// # Errors
     /// When the store can't be read. What else can't be looked at is a difference.
@@ -36,6 +37,7 @@ impl Engine {
         let instances: BTreeSet<_> =
             self.store.instances().await?.into_iter().chain([Instance::Hub]).collect();
         let mut deployed = BTreeSet::new();
+        let unknown = self.look(self.platform.unknown(&instances)).await;
         let mut all = Vec::new();
         for instance in instances {
             let recorded = self.recorded(&instance).await?;
@@ -52,12 +54,18 @@ impl Engine {
             };
             all.push(Compared { differences: differences(&recorded, &seen), instance });
         }
-        for lost in dangling(&self.store.links().await?, &deployed) {
-            let Difference::Dangling { from, .. } = &lost else { continue };
-            match all.iter_mut().find(|compared| compared.instance == *from) {
-                Some(compared) => compared.differences.push(lost),
-                None => all.push(Compared { instance: from.clone(), differences: vec![lost] }),
+        match unknown {
+            Ok(unknown) => {
+                for (instance, thing) in unknown {
+                    add(&mut all, &instance, Difference::Unknown(thing));
+                }
             }
+            // Of no instance of its own: it is told with the hub.
+            Err(failure) => add(&mut all, &Instance::Hub, Difference::Unseen(failure.to_string())),
+        }
+        for lost in dangling(&self.store.links().await?, &deployed) {
+            let Difference::Dangling { from, .. } = lost.clone() else { continue };
+            add(&mut all, &from, lost);
         }
         Ok(all)
     }
@@ -113,5 +121,14 @@ impl Engine {
     async fn look<T>(&self, call: impl Future<Output = Done<T>>) -> Done<T> {
         let done = self.runtime.timeout(LOOK_LIMIT, call).await;
         done.unwrap_or_else(|elapsed| Err(Failure::new(ErrorCode::Timeout, elapsed.to_string())))
+    }
+}
+
+/// Adds what differs to what is known of its instance, once.
+fn add(all: &mut Vec<Compared>, instance: &Instance, difference: Difference) {
+    match all.iter_mut().find(|compared| compared.instance == *instance) {
+        Some(compared) if compared.differences.contains(&difference) => {}
+        Some(compared) => compared.differences.push(difference),
+        None => all.push(Compared { instance: instance.clone(), differences: vec![difference] }),
     }
 }

@@ -9,6 +9,7 @@
 //! | of what is UNKNOWN nothing is written down | [`Difference::NotUndone`], [`Difference::NotRetracted`] |
 //! | what a finished phase made is there, and is the deployment's | [`Difference::Missing`], [`Difference::Strangers`] |
 //! | what is there is written down | [`Difference::Stray`] |
+//! | what is there is of a deployment that there ever was | [`Difference::Unknown`] |
 //! | a link joins two deployments | [`Difference::Dangling`] |
 //!
 //! What could not be looked at is a difference, too: it is not known to agree.
@@ -70,6 +71,8 @@ pub enum Difference {
     Strangers(Thing, String),
     /// It is there, and not written down.
     Stray(Thing),
+    /// It is there, and the store knows nothing of its instance.
+    Unknown(Thing),
     /// A link leads from or to what is not deployed.
     Dangling {
         /// From where.
@@ -101,6 +104,7 @@ impl Difference {
             Self::Missing(_) => "missing",
             Self::Strangers(..) => "strangers",
             Self::Stray(_) => "stray",
+            Self::Unknown(_) => "unknown-instance",
             Self::Dangling { .. } => "dangling-link",
             Self::AtWork(_) => "at-work",
             Self::Unseen(_) => "unseen",
@@ -120,6 +124,9 @@ impl fmt::Display for Difference {
             Self::Missing(thing) => write!(f, "{thing} is written down, and not there"),
             Self::Strangers(thing, whose) => write!(f, "{thing} is written down, and is another's: {whose}"),
             Self::Stray(thing) => write!(f, "{thing} is there, and not written down"),
+            Self::Unknown(thing) => {
+                write!(f, "{thing} is there, and this database knows of no such deployment")
+            }
             Self::Dangling { from, to } => {
                 write!(f, "a link leads from {from} to {to}, and one is not deployed")
             }

@@ -1,5 +1,6 @@
 //! The seam to what a deployment is made on: containers, processes, or a simulation of them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -222,4 +223,11 @@ pub trait Platform: Send + Sync {
 
     /// Everything of this site that is there, in order of kind and name, what is shared not counted.
     async fn existing(&self, site: &Site) -> Done<Vec<Thing>>;
+
+    /// Everything that is there of instances that are not `known`, in order, what is shared not counted: a database
+    /// that was lost, or another one's. Nothing, where only what is asked for here can be.
+    async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>> {
+        let _ = known;
+        Ok(Vec::new())
+    }
 }

@@ -71,6 +71,35 @@ fn a_container_that_is_gone_and_one_that_nobody_wrote_down_are_named_and_left_so
 }
 
 #[test]
+fn what_is_of_a_deployment_that_the_database_does_not_know_is_named_and_left_and_can_be_removed() {
+    let world = standing();
+    let deu = spoke("deu");
+    let strays = [Service::Redis, Service::Opa].map(|service| container(&deu, service));
+    for stray in &strays {
+        world.machine.stray(&deu, stray);
+    }
+    let mut expected = strays.to_vec();
+    expected.sort();
+    let expected = [(deu.clone(), expected.into_iter().map(Difference::Unknown).collect::<Vec<_>>())];
+    for _ in 0..2 {
+        assert_eq!(compared(&world), expected, "it is left as it is");
+    }
+    assert!(
+        world.stored(async |store| !store.instances().await.unwrap().contains(&deu)),
+        "nor is it known now"
+    );
+    world.machine.breaks(|call| {
+        (call.kind == CallKind::Unknown).then(|| Fault::Fails(failure(ErrorCode::ContainerStart)))
+    });
+    let unseen = compared(&world);
+    assert!(matches!(&unseen[..], [(Instance::Hub, told)] if !told[0].is_seen()), "{unseen:?}");
+    world.machine.heals();
+    // The next step it is told with.
+    world.ends(&deu, Command::Remove, Ending::Removed);
+    assert_eq!(compared(&world), []);
+}
+
+#[test]
 fn a_run_that_was_cut_short_and_one_under_way_are_told_apart() {
     let world = World::on_disk();
     let command = World::command(world.engine(), &Instance::Hub, Command::Deploy);

@@ -147,6 +147,21 @@ impl Machine {
         self.things.iter().filter(|(_, standing)| ours(standing)).map(|(thing, _)| thing.clone()).collect()
     }
 
+    /// What is of others than these, each by whom, what is shared not counted.
+    pub(super) fn unknown(&self, known: &BTreeSet<Instance>) -> Vec<(Instance, Thing)> {
+        let mut unknown = Vec::new();
+        for (thing, standing) in &self.things {
+            if let Standing::Ours { by, .. } = standing
+                && thing.kind != ResourceKind::Network
+            {
+                let others = by.iter().filter(|instance| !known.contains(instance));
+                unknown.extend(others.map(|instance| (instance.clone(), thing.clone())));
+            }
+        }
+        unknown.sort();
+        unknown
+    }
+
     pub(super) fn is_whole(&self, instance: &Instance) -> bool {
         self.things.values().all(|standing| match standing {
             Standing::Ours { by, is_whole } => *is_whole || !by.contains(instance),

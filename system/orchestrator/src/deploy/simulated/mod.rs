@@ -8,6 +8,7 @@
 mod machine;
 mod plan;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use parking_lot::Mutex;
 
 use super::{Done, Failure, Found, Holding, Platform, Site, Step, Subject, Thing};
 use crate::ladder::Rung;
-use crate::{ErrorCode, Instance, Phase, Remedy, Resource, ResourceKind, Service};
+use crate::{ErrorCode, Instance, Phase, Remedy, Resource, ResourceKind, Service, Slot};
 use machine::Machine;
 
 /// How long a call takes where nothing else is told: its effect comes half way.
@@ -49,6 +50,8 @@ pub enum CallKind {
     Remedy,
     /// [`Platform::existing`].
     Existing,
+    /// [`Platform::unknown`]; of the hub, since it is of no one instance.
+    Unknown,
 }
 
 /// One call of the platform.
@@ -326,6 +329,11 @@ impl Platform for SimulatedPlatform {
             Ok(things)
         })
         .await
+    }
+
+    async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>> {
+        let asker = Site { instance: Instance::Hub, slot: Slot::HUB };
+        self.call(&asker, CallKind::Unknown, "", |machine, _| Ok(machine.unknown(known))).await
     }
 }
 
