@@ -52,7 +52,7 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("circuit/garbage", Setting("breaker.opa.failures", "1000"), "becomes OPEN"),
     control("circuit/clock-step", Breaker(Defect::WallClock), "stays OPEN"),
     control("recovery/relapse", Breaker(Defect::SuccessesSurvive), "becomes CLOSED"),
-    control("recovery/relapse", Setting("breaker.opa.successes", "1"), "becomes OPEN within 10"),
+    control("recovery/relapse", Setting("breaker.opa.successes", "1"), "becomes OPEN within 25"),
     control("recovery/three-cycles", Breaker(Defect::LookupTakesPermit), "becomes CLOSED"),
     control("recovery/three-cycles", Breaker(Defect::RejectionsRestamp), "becomes CLOSED"),
     // A7, A3, H1, H6: what is right is right in every answer, and in the health document.
