@@ -49,6 +49,11 @@ pub fn spoke(number: u64) -> Instance {
     Instance::Spoke(code.parse().expect("the codes above are codes"))
 }
 
+/// Whether orders deploy it.
+pub fn is_deployed(instance: &Instance) -> bool {
+    *instance == Instance::Hub || (0..CODES.len() as u64).any(|number| spoke(number) == *instance)
+}
+
 /// Where its state is seen.
 pub fn state_signal(instance: &Instance) -> String {
     format!("{instance}/deployment/state")

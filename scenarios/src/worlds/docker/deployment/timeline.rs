@@ -24,7 +24,7 @@ use super::super::super::deployment::witness::Witness;
 use super::super::super::deployment::{keycloak_breaker, nothing_yet};
 use super::super::super::watch::LogClock;
 use crate::binding::deployment::deeds::{self, GONE, MADE, WRITTEN};
-use crate::binding::deployment::topology::KEYCLOAK_BREAKER;
+use crate::binding::deployment::topology::{KEYCLOAK_BREAKER, is_deployed};
 
 /// How often, in real time, it is read what was told.
 const LOOK: Duration = Duration::from_millis(100);
@@ -92,11 +92,11 @@ fn meaning(change: &Change) -> Option<What> {
     Some(if change.is_made { deeds::made(&instance, &thing) } else { deeds::gone(&instance, &thing) })
 }
 
-/// Of which instance a container or a volume is.
+/// Of which of the run's instances a container or a volume is. What somebody else has on this machine is of none.
 fn owner(name: &str) -> Option<Instance> {
     let name = name.strip_prefix("dive-")?;
     let of = |service: Service| name.strip_suffix(service.as_str())?.strip_suffix('-')?.parse().ok();
-    Service::ALL.into_iter().find_map(of)
+    Service::ALL.into_iter().find_map(of).filter(is_deployed)
 }
 
 /// What was told lately.
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(owner("dive-hub-redis"), Some(Instance::Hub));
         assert_eq!(owner("dive-hub-blacklist-redis"), Some(Instance::Hub));
         assert_eq!(owner("dive-spoke-fra-keycloak"), Some(spoke));
-        for stranger in ["dive-hub", "hub-redis", "dive-somebody-redis", "0a1b2c"] {
+        for stranger in ["dive-hub", "hub-redis", "dive-somebody-redis", "dive-spoke-xq-redis", "0a1b2c"] {
             assert_eq!(owner(stranger), None, "{stranger}");
         }
         let (at, name) = (Duration::ZERO, "dive-hub-opa.making".to_owned());
