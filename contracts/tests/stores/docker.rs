@@ -16,7 +16,7 @@ use crate::faults::{eventually, takes_over};
 use crate::schema::refused;
 use crate::{hub, runtime};
 
-const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/images/postgres.toml");
+const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/images/postgres.toml");
 const PORT: u16 = 5432;
 const PASSWORD: &str = "a password of the suite";
 
