@@ -83,8 +83,7 @@ fn the_arrows_point_one_way() {
         for dependency in package["dependencies"].as_array().unwrap() {
             let to = dependency["name"].as_str().unwrap();
             // A contract suite may use what it holds its subject against; these have nothing else.
-            let only_for_tests =
-                dependency["kind"] == "dev" && !["benches", "contracts"].contains(&name);
+            let only_for_tests = dependency["kind"] == "dev" && !["benches", "contracts"].contains(&name);
             if drawn.contains_key(to) && !only_for_tests {
                 assert!(allowed.contains(&to), "{name} must not depend on {to}");
             }
