@@ -92,8 +92,10 @@ impl Becomes<'_> {
                 let why = format!("not seen, but the machine {}", stalled(view, limit));
                 return Decision::Decided(answer(Verdict::Inconclusive, why, None));
             }
-            let never =
-                || unless_blind(Verdict::Violated, self.never(view, anchor, deadline), None, deadline);
+            let never = || {
+                let (verdict, why) = self.never(view, anchor, deadline);
+                unless_blind(verdict, why, None, deadline)
+            };
             return since(deadline + TICK, &never);
         };
         let elapsed = turn.elapsed_since(anchor);
@@ -116,20 +118,41 @@ impl Becomes<'_> {
             let held = || unless_blind(Verdict::Held, format!("after {elapsed}"), Some(turn), turn.hi);
             since(turn.hi + TICK, &held)
         } else if elapsed.most < self.not_before && turn.lo >= anchor.hi {
-            let early = || answer(Verdict::Violated, format!("too early: after {elapsed}"), Some(turn));
-            since(settled, &early)
+            // What was due before the anchor and came after it because of a stall began its count too late.
+            let span = Span { lo: anchor.lo, hi: turn.hi };
+            let late =
+                view.history.stalled_within(span) + view.history.stall_behind(anchor).unwrap_or_default();
+            let early = || {
+                if elapsed.most + late < self.not_before {
+                    return answer(Verdict::Violated, format!("too early: after {elapsed}"), Some(turn));
+                }
+                unclear(format!("too early: after {elapsed}, but the machine stalled for {}", seconds(late)))
+            };
+            since(turn.hi + TICK, &early)
         } else {
             since(settled, &|| unclear(format!("after {elapsed}, which may be too early or in time")))
         }
     }
 
-    fn never(&self, view: &View<'_>, anchor: Span, deadline: At) -> String {
+    /// It did not turn to it in time: whose fault that is, and why.
+    fn never(&self, view: &View<'_>, anchor: Span, deadline: At) -> (Verdict, String) {
         let Self { signal, value, after, .. } = self;
-        if view.history.value_at(signal, anchor.lo) == Some(value) {
-            format!("{signal} was {value} already before {after}, and did not turn to it again")
-        } else {
-            let last = view.history.value_at(signal, deadline).unwrap_or("never seen");
-            format!("{signal} did not become {value} by {deadline}; it was {last}")
+        let history = view.history;
+        if history.value_at(signal, anchor.lo) != Some(value) {
+            let last = history.value_at(signal, deadline).unwrap_or("never seen");
+            return (
+                Verdict::Violated,
+                format!("{signal} did not become {value} by {deadline}; it was {last}"),
+            );
+        }
+        let already = format!("{signal} was {value} already before {after}, and did not turn to it again");
+        let before = turns_to(history.signal(signal), value).take_while(|turn| turn.hi < anchor.lo).last();
+        match before.and_then(|turn| history.stall_behind(turn)) {
+            Some(stalled) => {
+                let why = format!("{already}, but the machine stalled for {}", seconds(stalled));
+                (Verdict::Inconclusive, why)
+            }
+            None => (Verdict::Violated, already),
         }
     }
 }

@@ -293,6 +293,44 @@ fn what_a_stall_can_have_brought_about_is_not_held_against_the_system_and_nothin
 }
 
 #[test]
+fn a_turn_that_a_stall_can_have_brought_forward_is_not_held_against_the_system() {
+    let stall = || (Span { lo: at(20), hi: at(30) }, What::Stall);
+    let hit = |tick| [Stage::Injecting, Stage::InEffect].map(|stage_is| stage(tick, "outage", stage_is));
+    let of = |not_before, events: Vec<(Span, What)>| {
+        let claim = Claim::Becomes {
+            signal: "circuit".into(),
+            value: "OPEN".into(),
+            after: outage(),
+            not_before: ns(not_before),
+            within: ns(60),
+        };
+        let scenario = ScenarioBuilder::new("a/b", "t").fault("outage", stopped()).expect(claim).build();
+        let run = [signal(0, "circuit", "CLOSED"), phase(0, Phase::Experiment)];
+        let run = run.into_iter().chain(events).chain(ended(200));
+        judge(&scenario, &history(run), &[]).findings[0].verdict
+    };
+
+    let early = |tick, stalls: Vec<_>| {
+        let all = stalls.into_iter().chain(hit(32)).chain([signal(tick, "circuit", "OPEN")]);
+        of(20, all.collect())
+    };
+    assert_eq!(early(50, vec![]), Verdict::Violated);
+    assert_eq!(
+        early(50, vec![stall()]),
+        Verdict::Inconclusive,
+        "it began to count ten later than it was due"
+    );
+    assert_eq!(early(40, vec![stall()]), Verdict::Violated, "no stall of ten accounts for twelve");
+    let already = |tick, stalls: Vec<_>| {
+        let all = stalls.into_iter().chain([signal(tick, "circuit", "OPEN")]).chain(hit(90));
+        of(0, all.collect())
+    };
+    assert_eq!(already(35, vec![]), Verdict::Violated);
+    assert_eq!(already(35, vec![stall()]), Verdict::Inconclusive, "the stall made it so, not the fault");
+    assert_eq!(already(60, vec![stall()]), Verdict::Violated, "long after it");
+}
+
+#[test]
 fn what_stays_from_the_moment_it_was_met_was_not_so_before_it() {
     let degraded = |ticks: (u64, u64)| {
         let at = Span { lo: at(ticks.0), hi: at(ticks.1) };
