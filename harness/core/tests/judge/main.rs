@@ -15,3 +15,4 @@ mod events;
 mod live;
 mod oracle;
 mod sound;
+mod stalls;
