@@ -160,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn there_are_enough_scenarios_of_each_kind() {
+        let entries = all(&vocabulary()).unwrap();
+        for (tag, least) in
+            [("happy", 10), ("failure", 30), ("concurrency", 10), ("state", 20), ("error-recovery", 15)]
+        {
+            let tagged = entries.iter().filter(|entry| entry.scenario.tags.iter().any(|of| of == tag));
+            assert!(tagged.count() >= least, "{tag} has fewer than {least}");
+        }
+    }
+
+    #[test]
     fn a_word_selects_by_id_family_and_tag_and_a_near_miss_is_told() {
         let vocabulary = vocabulary();
         assert_eq!(select("circuit/opa-outage", &vocabulary).unwrap().len(), 1);

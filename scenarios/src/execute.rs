@@ -195,13 +195,14 @@ impl Plan {
     }
 }
 
-/// The tag of scenarios that measure how fast the machine answers: their time is not compressed.
+/// The tag of scenarios that measure how fast the machine answers, or durations of its own that nothing scales: their
+/// time is that of the clock.
 const REAL_TIME: &str = "real-time";
 
 /// System seconds in a real second when nothing is said.
 pub fn usual_speed(world: WorldKind, scenario: &Scenario) -> f64 {
     match world {
-        WorldKind::Local if scenario.tags.iter().any(|tag| tag == REAL_TIME) => 1.0,
+        _ if scenario.tags.iter().any(|tag| tag == REAL_TIME) => 1.0,
         // A process takes as long to start as it does, and deployments are made of them.
         WorldKind::Local if scenario.topology == DEPLOYMENT => 3.0,
         WorldKind::Local => 10.0,

@@ -1,4 +1,5 @@
-//! The documents keep up with the code: every scenario has its page, every command shown parses.
+//! The documents keep up with the code: every scenario has its page, every command shown parses, every number of
+//! states is the one that is asserted.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -29,6 +30,27 @@ fn every_command_shown_parses() {
         }
     }
     assert!(shown > 10, "only {shown} commands were found");
+}
+
+#[test]
+fn every_number_of_states_is_the_one_that_its_test_asserts() {
+    let mut rows = 0;
+    for row in read("docs/proofs.md").lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        rows += 1;
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let [_, states, test] = cells[..] else { panic!("a row has three cells: {row}") };
+        let words: Vec<&str> = test.split('`').collect();
+        let [_, file, _, function, _] = words[..] else { panic!("a file and a test: {test}") };
+        let code = read(file);
+        let body =
+            code.split_once(&format!("fn {function}(")).and_then(|(_, after)| after.split_once("\n}\n"));
+        let (body, _) = body.unwrap_or_else(|| panic!("{file} has no {function}"));
+        assert!(
+            body.contains(&format!(", {});", states.replace(',', "_"))),
+            "{function} asserts no {states}"
+        );
+    }
+    assert_eq!(rows, 8);
 }
 
 /// What follows `cargo chaos` in a text, up to the end of its line, its comment or its code span.

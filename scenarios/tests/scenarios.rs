@@ -1,4 +1,7 @@
-//! Every scenario in every world it names is one test: `virtual::circuit/opa-outage`.
+//! Every scenario in every world it names is one test: `virtual::circuit/opa-outage`. A deployment in the local world is
+//! one with each store it can keep its state in: `local::sqlite::deploy/clean`, `local::postgres::deploy/clean`. In the
+//! docker world, where it takes minutes, it is one with a file, or with a server if that is what it breaks. Where
+//! PostgreSQL is not installed, those with a server fail and say so.
 //!
 //! A verdict is never retried. An inconclusive run says nothing about the system, so it is made again,
 //! once; what stays inconclusive fails.
@@ -7,10 +10,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use harness_core::scenario::Scenario;
 use harness_core::verdict::Verdict;
 use harness_core::world::WorldKind;
 use libtest_mimic::{Arguments, Failed, Trial};
+use scenarios::binding::deployment::topology::DEPLOYMENT;
 use scenarios::execute::{Executed, Plan, execute, usual_speed};
+use scenarios::worlds::deployment::{STORE_SETTING, stores};
 use scenarios::{binding, catalogue, folders, stamp};
 
 /// Runs of a scenario that may come out inconclusive before it fails for that.
@@ -22,17 +28,39 @@ fn main() -> ExitCode {
     let trials = entries
         .into_iter()
         .flat_map(|entry| entry.scenario.worlds.clone().into_iter().map(move |world| (entry.clone(), world)))
-        .map(|(entry, world)| {
-            Trial::test(format!("{world}::{}", entry.scenario.id), move || holds(&entry.scenario, world))
+        .flat_map(|(entry, world)| {
+            let settings = settings(&entry.scenario, world);
+            settings.into_iter().map(move |settings| {
+                let stores = settings.values().filter(|_| world == WorldKind::Local);
+                let stores = stores.map(|store| format!("{store}::")).collect::<Vec<_>>().concat();
+                let (name, scenario) =
+                    (format!("{world}::{stores}{}", entry.scenario.id), entry.scenario.clone());
+                Trial::test(name, move || holds(&scenario, world, &settings))
+            })
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn holds(scenario: &harness_core::scenario::Scenario, world: WorldKind) -> Result<(), Failed> {
+type Settings = BTreeMap<String, String>;
+
+/// The settings with each of which a scenario is one test.
+fn settings(scenario: &Scenario, world: WorldKind) -> Vec<Settings> {
+    let with = |store: &&str| Settings::from([(STORE_SETTING.to_owned(), (*store).to_owned())]);
+    match world {
+        WorldKind::Local if scenario.topology == DEPLOYMENT => stores(scenario).iter().map(with).collect(),
+        WorldKind::Docker => match stores(scenario) {
+            [only] => vec![with(only)],
+            _ => vec![Settings::new()],
+        },
+        _ => vec![Settings::new()],
+    }
+}
+
+fn holds(scenario: &Scenario, world: WorldKind, settings: &Settings) -> Result<(), Failed> {
     let mut told = String::new();
     for number in 0..TRIES {
-        let run = made(scenario, world, number)?;
+        let run = made(scenario, world, settings, number)?;
         let verdict = reports::verdict(&run.record, &run.judgement);
         told = format!(
             "{}\nreport: {}",
@@ -48,18 +76,14 @@ fn holds(scenario: &harness_core::scenario::Scenario, world: WorldKind) -> Resul
     Err(format!("inconclusive {TRIES} times\n{told}").into())
 }
 
-fn made(
-    scenario: &harness_core::scenario::Scenario,
-    world: WorldKind,
-    number: u32,
-) -> Result<Executed, Failed> {
+fn made(scenario: &Scenario, world: WorldKind, settings: &Settings, number: u32) -> Result<Executed, Failed> {
     let (stamp, started) = stamp::now(number);
     let plan = Plan {
         scenario: scenario.clone(),
         world,
         seed: 1 + u64::from(number),
         speed: usual_speed(world, scenario),
-        settings: BTreeMap::new(),
+        settings: settings.clone(),
         reports: folders::reports(std::env::var_os("CHAOS_REPORT_DIR").map(PathBuf::from).as_deref()),
         stamp,
         started,

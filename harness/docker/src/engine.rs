@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as Refusal;
-use bollard::models::ContainerState;
+pub use bollard::models::ContainerState;
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 const GREETING: Duration = Duration::from_secs(5);

@@ -89,14 +89,22 @@ impl Outage {
                 let call = docker.stop_container(name, Some(options));
                 engine.ask(format!("stop {name}"), *grace + BRIEF, call).await
             }
-            Self::Kill => {
-                let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
-                engine.ask(format!("kill {name}"), BRIEF, docker.kill_container(name, Some(options))).await
-            }
-            Self::Pause => engine.ask(format!("pause {name}"), BRIEF, docker.pause_container(name)).await,
+            Self::Kill => kill(engine, name).await,
+            Self::Pause => pause(engine, name).await,
             Self::Disconnect => container.attachment().detach(engine, name).await,
         }
     }
+}
+
+/// Kills a container by its name, whoever made it.
+pub async fn kill(engine: &Engine, name: &str) -> Result<(), EngineError> {
+    let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
+    engine.ask(format!("kill {name}"), BRIEF, engine.docker().kill_container(name, Some(options))).await
+}
+
+/// Freezes one by its name; [`Inverse::Unpause`] lets it go on.
+pub async fn pause(engine: &Engine, name: &str) -> Result<(), EngineError> {
+    engine.ask(format!("pause {name}"), BRIEF, engine.docker().pause_container(name)).await
 }
 
 impl Inverse {

@@ -61,11 +61,14 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::ports::Lease;
 
     #[test]
     fn a_listener_is_named_with_its_pid_and_nobody_is_nobody() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        // Nobody else comes to listen there.
+        let lease = Lease::take().unwrap();
+        let port = lease.port();
+        let listener = TcpListener::bind(lease.address()).unwrap();
         let found = Listener::on(port).unwrap();
         assert_eq!(found.pid, i32::try_from(std::process::id()).ok());
         assert!(found.to_string().contains("local"), "{found}");

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -49,8 +49,9 @@ impl Lease {
     /// [`PortError`].
     pub fn take() -> Result<Self, PortError> {
         let first = std::process::id().wrapping_mul(37);
+        let locks = lock_file();
         for port in candidates(first) {
-            if let Some(lease) = Self::of(port)? {
+            if let Some(lease) = Self::of(port, &locks)? {
                 return Ok(lease);
             }
         }
@@ -58,16 +59,15 @@ impl Lease {
     }
 
     /// Leases this port; `None` when another run has it or somebody listens on it.
-    fn of(port: u16) -> Result<Option<Self>, PortError> {
-        let path = lock_file();
-        let fault = |source| PortError::Locks { path: path.clone(), source };
+    fn of(port: u16, locks: &Path) -> Result<Option<Self>, PortError> {
+        let fault = |source| PortError::Locks { path: locks.to_owned(), source };
         // An open file of its own for each lease: closing it releases the lock.
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
-            .open(&path)
+            .open(locks)
             .map_err(fault)?;
         match fcntl(&file, FcntlArg::F_OFD_SETLK(&byte_lock(port))) {
             Ok(_) => {}
@@ -112,6 +112,7 @@ fn byte_lock(port: u16) -> libc::flock {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tempfile::TempDir;
 
     use super::*;
 
@@ -124,20 +125,37 @@ mod tests {
         }
     }
 
+    /// A port with locks of its own, which the other tests leave alone: they ask those of the machine.
+    struct Bed {
+        kept: Lease,
+        folder: TempDir,
+    }
+
+    impl Bed {
+        fn new() -> Self {
+            Self { kept: Lease::take().unwrap(), folder: tempfile::tempdir().unwrap() }
+        }
+
+        fn lease(&self) -> Option<Lease> {
+            Lease::of(self.kept.port(), &self.folder.path().join("locks")).unwrap()
+        }
+    }
+
     #[test]
     fn a_leased_port_is_nobody_elses_until_given_back() {
-        let lease = Lease::take().unwrap();
-        assert!(Lease::of(lease.port()).unwrap().is_none());
-        let port = lease.port();
+        let bed = Bed::new();
+        let lease = bed.lease().unwrap();
+        assert!(bed.lease().is_none());
+        assert_eq!(lease.port(), bed.kept.port());
         drop(lease);
-        assert_eq!(Lease::of(port).unwrap().map(|lease| lease.port()), Some(port));
+        assert!(bed.lease().is_some());
     }
 
     #[test]
     fn a_port_that_a_stranger_listens_on_is_passed_over() {
-        let port = Lease::take().unwrap().port();
-        let _stranger = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
-        assert!(Lease::of(port).unwrap().is_none());
+        let bed = Bed::new();
+        let _stranger = TcpListener::bind(bed.kept.address()).unwrap();
+        assert!(bed.lease().is_none());
     }
 
     #[test]

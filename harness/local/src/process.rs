@@ -160,13 +160,25 @@ impl Process {
         }
     }
 
-    /// Ends the whole group by SIGKILL and returns when its leader is gone.
+    /// Ends the whole group, and what descends from its leader, by SIGKILL; returns when they are gone.
     ///
     /// # Errors
     /// [`ProcessError::NoEffect`] when the kernel doesn't carry it out.
     pub async fn kill(&self) -> Result<Exit, ProcessError> {
+        // Orphans can't be told from strangers.
+        let descendants = self.id.descendants();
         self.signal_unless_gone(Signal::SIGKILL)?;
-        let exit = timeout(KERNEL, self.exited()).await.map_err(|_| self.without_effect(Signal::SIGKILL))?;
+        for process in &descendants {
+            process.signal(Signal::SIGKILL);
+        }
+        let gone = async {
+            let exit = self.exited().await;
+            while descendants.iter().any(|process| process.is_alive()) {
+                tokio::time::sleep(LOOK).await;
+            }
+            exit
+        };
+        let exit = timeout(KERNEL, gone).await.map_err(|_| self.without_effect(Signal::SIGKILL))?;
         self.kill_rest_of_group();
         Ok(exit)
     }
@@ -179,6 +191,7 @@ impl Process {
     pub async fn stop(&self, grace: Duration) -> Result<Stopped, ProcessError> {
         self.signal_unless_gone(Signal::SIGTERM)?;
         self.signal_unless_gone(Signal::SIGCONT)?;
+        resume_descendants(self.id);
         let Ok(exit) = timeout(grace, self.exited()).await else {
             return self.kill().await.map(Stopped::ByForce);
         };
@@ -186,22 +199,27 @@ impl Process {
         Ok(Stopped::InOrder(exit))
     }
 
-    /// Freezes the group and returns when its leader stands still: stopped, or within a call of the
-    /// kernel from which it can't return without stopping.
+    /// Freezes the group, and what descends from its leader, and returns when the leader stands still: stopped, or
+    /// within a call of the kernel from which it can't return without stopping.
     ///
     /// # Errors
     /// When it has ended, or the kernel does not carry it out.
     pub async fn pause(&self) -> Result<(), ProcessError> {
         self.signal(Signal::SIGSTOP)?;
-        // A leader caught while forking stays in `D` for as long as its child is stopped.
-        self.reach(Signal::SIGSTOP, |state| matches!(state, 'T' | 't' | 'D')).await
+        self.reach(Signal::SIGSTOP, |_| stands_still(self.id)).await?;
+        // It starts no more of them now.
+        for process in self.id.descendants() {
+            process.signal(Signal::SIGSTOP);
+        }
+        Ok(())
     }
 
-    /// Continues the group and returns when its leader stands still no more.
+    /// Continues the group, and what descends from its leader, and returns when the leader stands still no more.
     ///
     /// # Errors
     /// When it has ended, or the kernel does not carry it out.
     pub async fn resume(&self) -> Result<(), ProcessError> {
+        resume_descendants(self.id);
         self.signal(Signal::SIGCONT)?;
         self.reach(Signal::SIGCONT, |state| !matches!(state, 'T' | 't')).await
     }
@@ -248,6 +266,25 @@ impl Process {
                 let _ = kill(process.as_pid(), Signal::SIGKILL);
             }
         }
+    }
+}
+
+/// Whether a process that was sent SIGSTOP stands still. One that forked, and waits until its child goes on, is in
+/// `D` for as long as that child is stopped; any other `D` passes, and the process runs on to where it stops.
+fn stands_still(id: ProcessId) -> bool {
+    let has_stopped = |process: &ProcessId| matches!(process.state(), Some('T' | 't'));
+    match id.state() {
+        Some('T' | 't') => true,
+        // Seen again after its child: what stopped later than it was let go is waited for no more.
+        Some('D') => id.descendants().iter().any(has_stopped) && matches!(id.state(), Some('T' | 't' | 'D')),
+        _ => false,
+    }
+}
+
+/// Continues what descends from a process that was frozen.
+pub(crate) fn resume_descendants(of: ProcessId) {
+    for process in of.descendants() {
+        process.signal(Signal::SIGCONT);
     }
 }
 
@@ -310,6 +347,29 @@ mod tests {
         }
     }
 
+    /// As the processes of a database server, which leave its group, and its mark with their environment.
+    #[tokio::test]
+    async fn what_left_the_group_and_its_mark_is_paused_resumed_and_killed_with_its_parent() {
+        let mut shell = shell(&format!("env -u {MARK} setsid sh -c 'echo $$; exec sleep 62' & wait"));
+        let stray: i32 = shell.lines.recv().await.unwrap().text.parse().unwrap();
+        let stray = ProcessId::of(stray).unwrap();
+        assert!(getpgid(Some(stray.as_pid())) != Ok(shell.process.id().as_pid()));
+        assert!(!marked(&shell.process.mark).unwrap().contains(&stray));
+        let until = async |stopped: bool| {
+            while (stray.state() == Some('T')) != stopped {
+                tokio::task::yield_now().await;
+            }
+        };
+        shell.process.pause().await.unwrap();
+        until(true).await;
+        shell.process.resume().await.unwrap();
+        until(false).await;
+        shell.process.pause().await.unwrap();
+        until(true).await;
+        shell.process.kill().await.unwrap();
+        assert!(!stray.is_alive());
+    }
+
     #[tokio::test]
     async fn what_a_leader_leaves_behind_when_it_stops_is_ended_too() {
         let mut shell =
@@ -331,7 +391,7 @@ mod tests {
         let stopped = shell.process.stop(grace).await.unwrap();
         let took = instant() - began;
         assert!(matches!(stopped, Stopped::ByForce(_)), "{stopped:?}");
-        assert!(took >= grace && took < grace + Duration::from_secs(1), "{took:?}");
+        assert!(took >= grace && took < grace + KERNEL, "{took:?}");
     }
 
     #[tokio::test]
@@ -339,7 +399,7 @@ mod tests {
         let mut shell = shell("while :; do echo tick; sleep 0.01; done");
         shell.lines.recv().await.unwrap();
         shell.process.pause().await.unwrap();
-        assert!(matches!(shell.process.id().state(), Some('T' | 'D')));
+        assert!(stands_still(shell.process.id()));
         // What was printed before the pause may still be in the pipe; then there is silence.
         while timeout(Duration::from_millis(200), shell.lines.recv()).await.is_ok() {}
         shell.process.resume().await.unwrap();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,34 @@ impl ProcessId {
     pub(crate) fn as_pid(self) -> Pid {
         Pid::from_raw(self.pid)
     }
+
+    /// The living processes that descend from this one, itself not among them. They belong to it even when they have
+    /// left its group and its mark, as those of a database server do; who became an orphan is known no more.
+    pub(crate) fn descendants(self) -> Vec<Self> {
+        let all = all_with_parents();
+        let (mut found, mut looked) = (vec![self], 0);
+        while let Some(parent) = found.get(looked).map(|process| process.pid) {
+            found.extend(all.iter().filter(|(_, of)| *of == parent).map(|(process, _)| *process));
+            looked += 1;
+        }
+        found.split_off(1)
+    }
+
+    /// Sends it a signal, unless its pid may mean another by now.
+    pub(crate) fn signal(self, signal: Signal) {
+        if self.holds_its_pid() {
+            // It may end at any time.
+            let _ = kill(self.as_pid(), signal);
+        }
+    }
+}
+
+/// Every living process with its parent's pid.
+fn all_with_parents() -> Vec<(ProcessId, i32)> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let told = |pid| Stat::of(pid).map(|Stat { parent, start, .. }| (ProcessId { pid, start }, parent));
+    pids.filter_map(told).filter(|(process, _)| process.is_alive()).collect()
 }
 
 /// The living processes whose environment has [`MARK`] set to `mark`.
@@ -79,6 +108,7 @@ pub(crate) fn command_line(pid: i32) -> String {
 
 struct Stat {
     state: char,
+    parent: i32,
     start: u64,
 }
 
@@ -90,7 +120,9 @@ impl Stat {
     fn parse(line: &str) -> Option<Self> {
         // Field 2, the command's name, is in parentheses and may hold anything, parentheses included.
         let mut fields = line.rsplit_once(')')?.1.split_whitespace();
-        Some(Self { state: fields.next()?.chars().next()?, start: fields.nth(18)?.parse().ok()? })
+        let state = fields.next()?.chars().next()?;
+        let parent = fields.next()?.parse().ok()?;
+        Some(Self { state, parent, start: fields.nth(17)?.parse().ok()? })
     }
 }
 
@@ -104,7 +136,7 @@ mod tests {
     fn a_command_name_full_of_parentheses_does_not_shift_the_fields() {
         let line = "7 (a) R (b)) T 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 1 1";
         let stat = Stat::parse(line).unwrap();
-        assert_eq!((stat.state, stat.start), ('T', 4_711));
+        assert_eq!((stat.state, stat.parent, stat.start), ('T', 1, 4_711));
         assert!(Stat::parse("7 (a").is_none());
     }
 
@@ -125,7 +157,7 @@ mod tests {
         assert!(!ProcessId { start: shell.start + 1, ..shell }.is_alive(), "a reused pid is another process");
 
         for process in all {
-            nix::sys::signal::kill(process.as_pid(), nix::sys::signal::Signal::SIGKILL).unwrap();
+            kill(process.as_pid(), Signal::SIGKILL).unwrap();
         }
         child.wait().unwrap();
         while !marked(&mark).unwrap().is_empty() {

@@ -7,13 +7,14 @@ use harness_core::world::WorldError;
 use nix::sys::signal::{Signal, killpg};
 use serde::{Deserialize, Serialize};
 
+use crate::process::resume_descendants;
 use crate::procfs::ProcessId;
 
 /// The inverse of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "undo", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Undo {
-    /// Continue the group that this process leads.
+    /// Continue the group that this process leads, and what descends from it.
     Continue {
         /// The frozen process.
         process: ProcessId,
@@ -41,10 +42,15 @@ pub fn heal(action: &serde_json::Value) -> Result<String, WorldError> {
         Undo::Continue { process } if !process.holds_its_pid() => {
             Ok(format!("nothing to do: pid {} is no more", process.pid))
         }
-        Undo::Continue { process } => match killpg(process.as_pid(), Signal::SIGCONT) {
-            Ok(()) => Ok(format!("continued pid {}", process.pid)),
-            Err(errno) => Err(WorldError::Failed(format!("pid {} can't be continued: {errno}", process.pid))),
-        },
+        Undo::Continue { process } => {
+            resume_descendants(process);
+            match killpg(process.as_pid(), Signal::SIGCONT) {
+                Ok(()) => Ok(format!("continued pid {}", process.pid)),
+                Err(errno) => {
+                    Err(WorldError::Failed(format!("pid {} can't be continued: {errno}", process.pid)))
+                }
+            }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The world of processes: [`LocalWorld`].
 
 use std::cell::RefCell;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -359,10 +361,13 @@ impl Ground {
     }
 }
 
-/// Makes exactly this folder, which must not exist yet.
+/// Makes exactly this folder, which must not exist yet. Nobody else sees what is in it, but whoever is told where
+/// something is gets there: a service may be another user's.
 fn make_folder(folder: &Path) -> std::io::Result<TempDir> {
     let (place, name) = folder.parent().zip(folder.file_name()).ok_or(std::io::ErrorKind::InvalidInput)?;
-    tempfile::Builder::new().prefix(name).rand_bytes(0).tempdir_in(place)
+    let folder = tempfile::Builder::new().prefix(name).rand_bytes(0).tempdir_in(place)?;
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
+    Ok(folder)
 }
 
 /// A mark for the processes of one world, unlike that of any other.

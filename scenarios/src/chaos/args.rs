@@ -311,6 +311,15 @@ pub(super) enum Role {
         #[arg(long)]
         takes_ms: u64,
     },
+    /// A PostgreSQL server, from the installed package, in the folder where it is started
+    Postgres {
+        /// Where it listens
+        #[arg(long)]
+        listen: std::net::SocketAddr,
+        /// The folder of the package's programs
+        #[arg(long)]
+        binaries: PathBuf,
+    },
     /// A host from which somebody deploys
     OperatorsHost {
         /// Where it takes orders

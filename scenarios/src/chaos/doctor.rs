@@ -9,6 +9,7 @@ use miette::Report;
 use super::args::Doctor;
 use super::exit::Exit;
 use super::out::out;
+use crate::worlds::deployment::installed_server;
 use crate::{binding, catalogue, folders, runtime};
 
 const ENGINE: &str = "docker engine";
@@ -37,6 +38,7 @@ pub(super) fn doctor(args: &Doctor) -> Result<Exit, Report> {
             needed: false,
         },
         Checked { what: ENGINE, found: engine(), needed: false },
+        Checked { what: "postgres", found: server(), needed: false },
         Checked {
             what: "go",
             found: version(
@@ -117,6 +119,12 @@ fn version(program: &str, arguments: &[&str], next: &str) -> Result<String, Stri
         }
         _ => Err(format!("not there: {next}")),
     }
+}
+
+fn server() -> Result<String, String> {
+    installed_server()
+        .map(|folder| folder.display().to_string())
+        .map_err(|error| format!("only for --set store=postgres. {}", error.to_string().replace("\n ", ";")))
 }
 
 fn engine() -> Result<String, String> {

@@ -17,6 +17,7 @@ use super::interrupt::Interrupt;
 use super::live::Live;
 use super::out::{self, note, out};
 use crate::execute::{Executed, Plan, execute, usual_speed};
+use crate::worlds::deployment::{SQLITE, STORE_SETTING, stores};
 use crate::{binding, catalogue, folders, stamp};
 
 /// What a newcomer is shown: one outage with traffic, one without, in the local world.
@@ -33,7 +34,10 @@ pub(super) fn run(args: &Run) -> Result<Exit, Report> {
         // A family is run where it can be; a scenario asked for by name that can't is an error.
         let several = selected.len() > 1;
         let runs_here = |scenario: &Scenario| !several || scenario.worlds.contains(&args.how.world);
-        let here: Vec<_> = selected.into_iter().map(|entry| entry.scenario).filter(runs_here).collect();
+        let mut here: Vec<_> = selected.into_iter().map(|entry| entry.scenario).filter(runs_here).collect();
+        if several {
+            here.retain(|scenario| has_its_store(scenario, &args.how));
+        }
         if here.is_empty() {
             let none = format!("no scenario of `{word}` runs in the {} world", args.how.world);
             return Err(Complaint::usage(none)
@@ -47,6 +51,18 @@ pub(super) fn run(args: &Run) -> Result<Exit, Report> {
         plans.extend(scenarios.iter().map(|scenario| plan(scenario.clone(), &args.how, number)));
     }
     Session::new(args.json, interrupt).make_all(plans)
+}
+
+/// Whether what a scenario breaks is there, with the store that is set; it is told when not.
+fn has_its_store(scenario: &Scenario, how: &How) -> bool {
+    let set = how.settings.iter().rfind(|(key, _)| key == STORE_SETTING);
+    let store = set.map_or(SQLITE, |(_, value)| value.as_str());
+    let stores = if how.world == WorldKind::Virtual { &[] } else { stores(scenario) };
+    let left_out = store == SQLITE && !stores.is_empty() && !stores.contains(&SQLITE);
+    if left_out {
+        note(format_args!("{} is left out: it needs --set {STORE_SETTING}={}", scenario.id, stores[0]));
+    }
+    !left_out
 }
 
 pub(super) fn replay(args: &Replay) -> Result<Exit, Report> {

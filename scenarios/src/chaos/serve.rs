@@ -19,7 +19,7 @@ use super::complaint::Complaint;
 use super::exit::Exit;
 use crate::binding::policy;
 use crate::runtime;
-use crate::worlds::deployment::DeploymentParts;
+use crate::worlds::deployment::{DeploymentParts, serve_host, serve_postgres};
 use crate::worlds::docker;
 use crate::worlds::local::deployment;
 
@@ -56,9 +56,8 @@ pub(super) fn serve(role: Role) -> Result<Exit, Report> {
         }
         Role::Machine { listen, stage } => served(listen, deployment::serve_machine(listen, &stage)),
         Role::Door { listen, to } => served(listen, deployment::serve_door(listen, to)),
-        Role::OperatorsHost { listen, stage, name } => {
-            served(listen, deployment::serve_host(listen, &stage, &name))
-        }
+        Role::Postgres { listen, binaries } => served(listen, serve_postgres(listen, &binaries)),
+        Role::OperatorsHost { listen, stage, name } => served(listen, serve_host(listen, &stage, &name)),
         Role::Container { takes_ms } => {
             let serving = deployment::serve_container(Duration::from_millis(takes_ms));
             wait(runtime::on_this_thread(), serving)?.map_err(Complaint::internal)?;

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use breaker::{Defect, DefectiveBreaker};
+use deployment::StoreDefect;
 use harness_core::history::History;
 use harness_core::judge::judge;
 use harness_core::recorder::Recorder;

@@ -7,7 +7,7 @@ use scenarios::binding::topology::{HUB, KAS};
 
 use super::breaker::Defect;
 use super::control::control;
-use super::deployment::DeployDefect::{self, Impatient, Platform, Store};
+use super::deployment::DeployDefect::{self, AsksNobody, Impatient, Platform, Store};
 use super::deployment::{PlatformDefect, StoreDefect};
 use super::engine::EngineDefect;
 use super::ports::PortDefect;
@@ -146,6 +146,16 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("deploy/kill-in-each-phase", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
     control("deploy/kill-in-each-phase", Deployment(Platform(PlatformDefect::MadeWhenFound)), "clean:"),
     control("deploy/ctrl-c-in-each-phase", Deployment(Store(StoreDefect::KeepsTheLock)), "becomes free"),
+    control(
+        "deploy/interrupted-again-and-again",
+        Deployment(Store(StoreDefect::KeepsTheLock)),
+        "becomes free",
+    ),
+    control(
+        "deploy/interrupted-again-and-again",
+        Deployment(Platform(PlatformDefect::MadeWhenFound)),
+        "clean:",
+    ),
     control("deploy/killed-then-rolled-back", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
     control("deploy/rollback-to-each-phase", Deployment(Platform(PlatformDefect::RemovesNothing)), "clean:"),
     control("deploy/rollback-to-each-phase", Deployment(Store(StoreDefect::RetractsNothing)), "whole:"),
@@ -266,7 +276,74 @@ pub(crate) const CONTROLS: &[Control] = &[
         Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
         "answer to deploy-1002",
     ),
+    control(
+        "deploy/dependency-flaps",
+        Deployment(Platform(PlatformDefect::GivesUpAtOnce)),
+        "answer to met-up",
+    ),
+    control("deploy/dependency-flaps", Deployment(Impatient), "becomes SEEDING"),
+    control("deploy/mongo-outage", Deployment(Impatient), "becomes FAILED"),
+    control(
+        "deploy/secret-store-away",
+        Deployment(Platform(PlatformDefect::FailuresAreFine)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/misconfigured-port",
+        Deployment(Platform(PlatformDefect::RunningIsHealthy)),
+        "answer to deploy",
+    ),
+    control(
+        "deploy/misconfigured-realm",
+        Deployment(Platform(PlatformDefect::NothingIsForGood)),
+        "becomes FAILED",
+    ),
+    control("deploy/misconfigured-ca", Deployment(Platform(PlatformDefect::FailedIsUp)), "answer to deploy"),
+    control(
+        "deploy/postgres-failover",
+        Deployment(Store(StoreDefect::LockInAClientThatExits)),
+        "becomes COMPLETE",
+    ),
+    control("deploy/out-of-memory", Deployment(Platform(PlatformDefect::GivesUpAtOnce)), "answer to deploy"),
+    control(
+        "deploy/out-of-memory",
+        Deployment(Platform(PlatformDefect::RemediesNothing)),
+        "answer to deploy",
+    ),
+    control("deploy/dns-failure", Deployment(Platform(PlatformDefect::GivesUpAtOnce)), "answer to deploy"),
+    control("deploy/dependency-cycle", Deployment(Platform(PlatformDefect::NeedsNothing)), "becomes 1006"),
+    control(
+        "deploy/verify-ten-fresh",
+        Deployment(Platform(PlatformDefect::RunningIsHealthy)),
+        "answer to lame-trials",
+    ),
+    control(
+        "deploy/resume-from-each-phase",
+        Deployment(Store(StoreDefect::FindsNoCheckpoint)),
+        "turns PREFLIGHT",
+    ),
+    control("deploy/checkpoints-50", Deployment(Store(StoreDefect::RetractsNothing)), "whole:"),
+    control(
+        "deploy/expired-certificate",
+        Deployment(Platform(PlatformDefect::RemediesNothing)),
+        "answer to up",
+    ),
+    control("deploy/expired-certificate", Deployment(Platform(PlatformDefect::FailuresAreFine)), "in-order"),
+    // D5
+    control(
+        "state/corrupt-checkpoint",
+        Deployment(Store(StoreDefect::UnreadableIsNothing)),
+        "answer to resume-first",
+    ),
+    control("state/impossible-row", Deployment(Store(StoreDefect::UnreadableIsNothing)), "answer to again"),
+    control("recovery/threshold", Deployment(Platform(PlatformDefect::NothingIsGrave)), "becomes FAILED"),
+    control("secret/rotate", Deployment(Platform(PlatformDefect::DropsAtOnce)), "in-order"),
+    control("secret/rotate", Deployment(Platform(PlatformDefect::SkipsAUser)), "in-order"),
+    control("secret/rotate", Deployment(Platform(PlatformDefect::TellsNoServer)), "becomes 1+2"),
+    control("nuke/unconfirmed", Deployment(AsksNobody), "answer to removal"),
     control("deploy/soak-100", Deployment(Platform(PlatformDefect::MadeWhenFound)), "clean:"),
+    control("deploy/soak-100", Deployment(Store(StoreDefect::ForgetsTheForsaken)), "clean:"),
+    control("scale/hub-and-10", Deployment(Store(StoreDefect::OneLockForAll)), "answer to spokes"),
     control("scale/hub-and-32", Deployment(Store(StoreDefect::OneLockForAll)), "answer to spokes"),
 ];
 

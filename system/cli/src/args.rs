@@ -8,6 +8,7 @@ use dive_orchestrator::{Instance, InstanceCode, NoCode, NoOperation, Operation};
 use crate::exit::CODES;
 use crate::graph::{Language, Subject};
 use crate::place::Place;
+use crate::secrets::SecretName;
 
 /// Deploys hub and spokes, and tells how they stand.
 #[derive(Debug, Parser)]
@@ -55,6 +56,27 @@ pub(crate) enum Command {
     Nuke(Nuke),
 }
 
+impl Command {
+    /// How the run is shown that it is; nothing for what looks only, or lets an operator in.
+    pub(crate) const fn shown(&self) -> Option<Shown> {
+        match self {
+            Self::Hub(Hub::Deploy(options)) | Self::Spoke(Spoke::Deploy { options, .. }) => {
+                Some(options.shown)
+            }
+            Self::Hub(Hub::Up(shown) | Hub::Down(shown) | Hub::Restart(shown))
+            | Self::Spoke(
+                Spoke::Up { shown, .. } | Spoke::Down { shown, .. } | Spoke::Restart { shown, .. },
+            )
+            | Self::OrchDb(OrchDb::Rollback { shown, .. })
+            | Self::Secrets(Secrets::Rotate { shown, .. }) => Some(*shown),
+            Self::Nuke(Nuke::All(confirmed) | Nuke::Hub(confirmed) | Nuke::Spoke { confirmed, .. }) => {
+                Some(confirmed.shown)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// How results are shown.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Output {
@@ -66,7 +88,7 @@ pub(crate) struct Output {
 /// How a run is shown.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Shown {
-    /// As JSON lines on standard output, one an event
+    /// As JSON lines on standard output, one an event, the last its result
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -338,6 +360,25 @@ pub(crate) enum Secrets {
         #[arg(long, value_name = "CODE")]
         instance: String,
     },
+    /// Give a deployment new secrets: services are restarted with them one level after the other, and once it was
+    /// seen to work the earlier ones open nothing. Doing it again goes on where it stopped
+    Rotate {
+        /// Such as `postgres` [default: all that can be]
+        #[arg(value_name = "NAME", value_parser = secret)]
+        secret: Option<SecretName>,
+        /// `hub` or a spoke's code
+        #[arg(long, value_name = "CODE")]
+        instance: String,
+        /// How it is shown.
+        #[command(flatten)]
+        shown: Shown,
+    },
+}
+
+fn secret(text: &str) -> Result<SecretName, String> {
+    let names = || SecretName::ALL.map(SecretName::as_str).join(", ");
+    let named = SecretName::ALL.into_iter().find(|name| name.as_str() == text);
+    named.ok_or_else(|| format!("{text:?} is no secret: they are {}", names()))
 }
 
 fn operation(text: &str) -> Result<Operation, String> {

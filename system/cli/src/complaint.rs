@@ -6,10 +6,11 @@ use std::path::Path;
 
 use dive_orchestrator::deploy::Failure;
 use dive_orchestrator::pipeline::CannotPlan;
-use dive_orchestrator::{ErrorCode, NoCode, NoPhase, NoService, Service, StoreError};
+use dive_orchestrator::{ErrorCode, Instance, NoCode, NoPhase, NoService, Service, StoreError};
 
 use crate::exit::Exit;
 use crate::moment::moment;
+use crate::outcome::Outcome;
 
 /// Something that could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,8 @@ pub(crate) struct Complaint {
     what: String,
     next: String,
     exit: Exit,
+    instance: Option<Instance>,
+    outcome: Outcome,
 }
 
 /// What is said of it, in two lines.
@@ -31,9 +34,10 @@ impl Display for Complaint {
 }
 
 impl Complaint {
-    /// An error of the catalogue.
+    /// An error of the catalogue, for which nothing was done.
     pub(crate) fn of(code: ErrorCode, what: impl Display, next: impl Display) -> Self {
-        Self { code: Some(code), what: line(what), next: line(next), exit: code.into() }
+        let (what, next) = (line(what), line(next));
+        Self { code: Some(code), what, next, exit: code.into(), instance: None, outcome: Outcome::Refused }
     }
 
     /// The command line asks for what is not.
@@ -43,7 +47,13 @@ impl Complaint {
 
     /// The program, or what it stands on, failed.
     pub(crate) fn internal(what: impl Display, next: impl Display) -> Self {
-        Self { code: None, what: line(what), next: line(next), exit: Exit::Internal }
+        let (what, next) = (line(what), line(next));
+        Self { code: None, what, next, exit: Exit::Internal, instance: None, outcome: Outcome::Broken }
+    }
+
+    /// The program broke one of its own invariants.
+    pub(crate) fn broken() -> Self {
+        Self::internal("the program is at fault, as said above", "report it with what is said above")
     }
 
     /// A file or folder that the system refused.
@@ -56,9 +66,39 @@ impl Complaint {
         )
     }
 
+    /// The same, of a run on `instance`.
+    pub(crate) fn about(self, instance: &Instance) -> Self {
+        Self { instance: Some(instance.clone()), ..self }
+    }
+
+    /// The same, of a run that ended so.
+    pub(crate) fn ending(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// Its code; the program's own failures have none.
+    pub(crate) const fn code(&self) -> Option<ErrorCode> {
+        self.code
+    }
+
     /// What happened, in one line.
     pub(crate) fn what(&self) -> &str {
         &self.what
+    }
+
+    /// What to do next, in one line.
+    pub(crate) fn next(&self) -> &str {
+        &self.next
+    }
+
+    /// On what, when it is about one instance.
+    pub(crate) const fn instance(&self) -> Option<&Instance> {
+        self.instance.as_ref()
+    }
+
+    /// How its run ended.
+    pub(crate) const fn outcome(&self) -> Outcome {
+        self.outcome
     }
 
     /// How the command ends for it.
@@ -75,7 +115,13 @@ fn line(text: impl Display) -> String {
 impl From<StoreError> for Complaint {
     fn from(error: StoreError) -> Self {
         let code = error.code();
-        match &error {
+        let outcome = match &error {
+            StoreError::Contended { .. } => Outcome::Contended,
+            StoreError::LockLost { .. } => Outcome::LockLost,
+            _ if code == ErrorCode::Database => Outcome::Database,
+            _ => Outcome::Refused,
+        };
+        let complaint = match &error {
             StoreError::Contended { instance, held } => Self::of(
                 code,
                 format!("{instance} is being worked on by {}, since {}", held.by, moment(held.since)),
@@ -101,9 +147,14 @@ impl From<StoreError> for Complaint {
                     retry_after.as_secs()
                 ),
             ),
-            StoreError::Corrupt { .. } | StoreError::Unreadable { .. } => {
-                Self::of(code, &error, "restore the database from its backup")
-            }
+            StoreError::Corrupt { instance, .. } => Self::of(
+                code,
+                &error,
+                format!(
+                    "take it back to nothing, which needs none: `dive orch-db rollback {instance}`; or deploy it again"
+                ),
+            ),
+            StoreError::Unreadable { .. } => Self::of(code, &error, "restore the database from its backup"),
             StoreError::NoSlot { .. } => {
                 Self::of(code, &error, "choose another code, or remove a spoke that is no longer needed")
             }
@@ -112,7 +163,8 @@ impl From<StoreError> for Complaint {
             | StoreError::NotUnderWay { instance, .. } => {
                 Self::of(code, &error, format!("look at `dive orch-db history {instance}`, then resume"))
             }
-        }
+        };
+        complaint.ending(outcome)
     }
 }
 
@@ -166,13 +218,14 @@ mod tests {
     use super::*;
 
     fn told() -> Vec<Complaint> {
-        let hub = dive_orchestrator::Instance::Hub;
+        let hub = Instance::Hub;
         let held = Held {
             by: Holder { host: "ops".into(), pid: 17 },
             since: Stamp::from_millis(1_700_000_000_000),
             renewed: Stamp::from_millis(1_700_000_000_000),
             session: SessionId(1),
             token: FencingToken::FIRST,
+            is_cut: false,
         };
         let why = || "the server said\nno".to_owned();
         let retry_after = Duration::from_secs(60);
@@ -203,6 +256,13 @@ mod tests {
                 assert_eq!(crate::parses(command.split(' ')), Ok(()), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn how_the_store_ended_a_run_is_told_apart() {
+        let outcomes: Vec<_> = told().iter().take(6).map(Complaint::outcome).collect();
+        let (contended, database, refused) = (Outcome::Contended, Outcome::Database, Outcome::Refused);
+        assert_eq!(outcomes, [contended, database, database, database, database, refused]);
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dive_orchestrator::deploy::{Engine, Order, Site};
+use dive_orchestrator::deploy::{Confirmed, Engine, Order, Site};
 use dive_orchestrator::pipeline::{Ask, Request};
-use dive_orchestrator::store::SqlStore;
-use dive_orchestrator::{DeploymentState, ErrorCode, Instance, OnFailure, Phase, Store as _, ports};
+use dive_orchestrator::{DeploymentState, ErrorCode, Instance, OnFailure, Phase, Store, ports};
 use dive_runtime::TokioRuntime;
 use rand::Rng as _;
 use rand::SeedableRng as _;
@@ -19,22 +18,23 @@ use crate::containers::DockerPlatform;
 use crate::ended::{command, finish, not_deployed};
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::out::out;
-use crate::place::{Place, myself};
+use crate::out::{self, out};
+use crate::outcome::{Outcome, Told};
+use crate::place::{Place, is_gone, myself};
 use crate::progress::Progress;
 
 /// How many resources are seeded unless told otherwise.
 pub(crate) const RESOURCES: u32 = 5_000;
 
 /// An engine over the containers of this machine.
-pub(crate) fn engine(place: &Place, store: SqlStore) -> Result<Engine, Complaint> {
+pub(crate) fn engine(place: &Place, store: impl Store + 'static) -> Result<Engine, Complaint> {
     engine_for(place, store, RESOURCES, None)
 }
 
 /// The same, for a deployment that seeds this many resources and may be given a name.
 fn engine_for(
     place: &Place,
-    store: SqlStore,
+    store: impl Store + 'static,
     resources: u32,
     name: Option<String>,
 ) -> Result<Engine, Complaint> {
@@ -50,15 +50,13 @@ fn engine_for(
         chance: Arc::new(draw),
         observer: Arc::new(|_: &dive_orchestrator::deploy::Event| {}),
         holder: myself(),
+        gone: Arc::new(is_gone),
         order: Order::Parallel,
     })
 }
 
 /// The place of an instance on this machine; `None` for a spoke that never had one.
-pub(crate) async fn site(
-    store: &dyn dive_orchestrator::Store,
-    instance: &Instance,
-) -> Result<Option<Site>, Complaint> {
+pub(crate) async fn site(store: &dyn Store, instance: &Instance) -> Result<Option<Site>, Complaint> {
     let slots = store.slots().await?;
     let given = |code: &_| slots.iter().find(|(known, _)| known == code).map(|(_, slot)| *slot);
     let slot = ports::slot_of(instance, given);
@@ -83,7 +81,8 @@ fn request(
                     "{} runs all phases again over what stands",
                     command(instance, " --from-phase preflight")
                 ),
-            ));
+            )
+            .about(instance));
         }
         _ => Ask::Deploy,
     };
@@ -185,8 +184,13 @@ pub(crate) async fn rollback(
 }
 
 /// `dive nuke`: spokes before their hub. A hub that spokes stand on is not removed alone.
-pub(crate) async fn nuke(place: &Place, only: Option<Instance>, shown: Shown) -> Result<Exit, Complaint> {
-    let Some(store) = place.store_if_any()? else { return nothing_deployed(only.as_ref()) };
+pub(crate) async fn nuke(
+    place: &Place,
+    only: Option<Instance>,
+    meant: Confirmed,
+    shown: Shown,
+) -> Result<Exit, Complaint> {
+    let Some(store) = place.store_if_any()? else { return nothing_deployed(only.as_ref(), shown) };
     let mut standing = Vec::new();
     for instance in store.instances().await? {
         if store.state(&instance).await? != DeploymentState::Unknown {
@@ -201,34 +205,39 @@ pub(crate) async fn nuke(place: &Place, only: Option<Instance>, shown: Shown) ->
                 ErrorCode::InvalidState,
                 format!("these stand on the hub: {}", spokes.join(", ")),
                 "remove them first, or all: `dive nuke all --confirm`",
-            ));
+            )
+            .about(&Instance::Hub));
         }
-        Some(instance) if !standing.contains(instance) => return nothing_deployed(only.as_ref()),
+        Some(instance) if !standing.contains(instance) => return nothing_deployed(only.as_ref(), shown),
         _ => {}
     }
     // The hub comes first in their order, and goes last.
     let chosen: Vec<_> =
         standing.into_iter().rev().filter(|found| only.as_ref().is_none_or(|only| only == found)).collect();
     if chosen.is_empty() {
-        return nothing_deployed(None);
+        return nothing_deployed(None, shown);
     }
     let mut engine = engine(place, store)?;
     let stop = interrupt::listen()?;
     for instance in chosen {
         let progress = Progress::begin(&instance, shown);
         engine.observer = progress.observer();
-        let ended = engine.remove(&instance, true, &stop).await;
+        let ended = engine.remove(&instance, true, meant, &stop).await;
         progress.end();
         finish(&instance, ended, shown)?;
     }
     Ok(Exit::Done)
 }
 
-fn nothing_deployed(instance: Option<&Instance>) -> Result<Exit, Complaint> {
+fn nothing_deployed(instance: Option<&Instance>, shown: Shown) -> Result<Exit, Complaint> {
     if let Some(instance) = instance {
         return Err(not_deployed(instance));
     }
-    out!("nothing is deployed")?;
+    if shown.json {
+        out::json(&Told::nothing_to(Outcome::Removed))?;
+    } else {
+        out!("nothing is deployed")?;
+    }
     Ok(Exit::Done)
 }
 

@@ -3,13 +3,13 @@
 use dive_orchestrator::deploy::{Interrupted, Report};
 use dive_orchestrator::pipeline::Ending;
 use dive_orchestrator::{DeploymentState, ErrorCode, Instance};
-use serde_json::json;
 
 use crate::args::Shown;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::moment::span;
 use crate::out::{self, out};
+use crate::outcome::{Outcome, Told};
 
 /// The command that deploys an instance.
 pub(crate) fn command(instance: &Instance, more: &str) -> String {
@@ -27,6 +27,7 @@ pub(crate) fn not_deployed(instance: &Instance) -> Complaint {
         format!("{instance} is not deployed"),
         "`dive status` shows what is",
     )
+    .about(instance)
 }
 
 /// Says how a run ended.
@@ -35,31 +36,32 @@ pub(crate) fn finish(
     ended: Result<Report, Interrupted>,
     shown: Shown,
 ) -> Result<Exit, Complaint> {
-    let report = ended.map_err(|interrupted| interruption(instance, interrupted))?;
-    if !report.is_success() {
-        return Err(failure(&report));
-    }
-    let what = match report.ending {
-        Ending::Complete => "COMPLETE",
-        Ending::Removed => "removed",
-        Ending::RolledBack { .. } => "rolled back",
-        _ => "stopped",
-    };
+    let report = done(instance, ended)?;
     if shown.json {
-        let warnings: Vec<_> = report.warnings.iter().map(|(subject, met)| {
-            json!({"subject": subject.to_string(), "code": met.code, "message": met.detail})
-        }).collect();
-        let took = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX);
-        out::json(
-            &json!({"event": "result", "instance": instance, "ending": what, "tookMs": took, "warnings": warnings}),
-        )?;
+        out::json(&Told::from(&report))?;
     } else {
         for (subject, met) in &report.warnings {
             out::note(format_args!("warning {}: without {subject}: {}", met.code, met.detail));
         }
+        let what = match report.ending {
+            Ending::Complete => "COMPLETE",
+            Ending::Removed => "removed",
+            Ending::RolledBack { .. } => "rolled back",
+            _ => "stopped",
+        };
         out!("{instance}: {what} after {}", span(report.took))?;
     }
     Ok(Exit::Done)
+}
+
+/// What was done, when that is what was asked for.
+fn done(instance: &Instance, ended: Result<Report, Interrupted>) -> Result<Report, Complaint> {
+    match ended {
+        Ok(report) if report.is_success() => Ok(report),
+        Ok(report) => Err(failure(&report)),
+        Err(interrupted) => Err(interruption(instance, interrupted)),
+    }
+    .map_err(|complaint| complaint.about(instance))
 }
 
 /// What to do against an error of this code.
@@ -101,7 +103,7 @@ fn failure(report: &Report) -> Complaint {
             format!("{help}, then do it again: it goes on where it stopped"),
         ),
     };
-    Complaint::of(code, what, next)
+    Complaint::of(code, what, next).ending(report.ending.into())
 }
 
 fn interruption(instance: &Instance, interrupted: Interrupted) -> Complaint {
@@ -109,6 +111,10 @@ fn interruption(instance: &Instance, interrupted: Interrupted) -> Complaint {
     match interrupted {
         Interrupted::Plan(error) => error.into(),
         Interrupted::Store(error) => error.into(),
+        Interrupted::Unconfirmed(_) => {
+            let next = interrupted.next_step();
+            Complaint::of(interrupted.code(), interrupted, next)
+        }
         Interrupted::Refused(failure) => {
             let next = help(failure.code, instance);
             Complaint::of(failure.code, failure.detail, next)
@@ -126,17 +132,25 @@ fn interruption(instance: &Instance, interrupted: Interrupted) -> Complaint {
             let next = format!("let it come to its end: `dive nuke {target} --confirm`");
             Complaint::of(ErrorCode::InvalidState, format!("{instance} is being removed"), next)
         }
-        Interrupted::State { .. } => not_deployed(instance),
+        Interrupted::State { state: DeploymentState::Unknown, .. } => not_deployed(instance),
+        Interrupted::State { state, .. } => Complaint::of(
+            ErrorCode::InvalidState,
+            format!("{instance} is {state}"),
+            format!("{resume} goes on; do it again once it is COMPLETE"),
+        ),
         stopped @ Interrupted::Cancelled { phase: None, .. } => {
             Complaint::of(ErrorCode::Cancelled, stopped, "do it again; `dive status` shows how it stands")
+                .ending(Outcome::Cancelled)
         }
         stopped @ Interrupted::Cancelled { .. } => Complaint::of(
             ErrorCode::Cancelled,
             stopped,
             format!("{resume} goes on, `dive orch-db rollback {instance}` undoes it"),
-        ),
+        )
+        .ending(Outcome::Cancelled),
         lost @ Interrupted::LockLost { .. } => {
             Complaint::of(lost.code(), lost, format!("`dive status` shows who is at work; then {resume}"))
+                .ending(Outcome::LockLost)
         }
     }
 }
@@ -145,8 +159,9 @@ fn interruption(instance: &Instance, interrupted: Interrupted) -> Complaint {
 mod tests {
     use std::time::Duration;
 
-    use dive_orchestrator::Phase;
     use dive_orchestrator::deploy::Failure;
+    use dive_orchestrator::pipeline::CannotPlan;
+    use dive_orchestrator::{Phase, StoreError};
 
     use super::*;
 
@@ -176,6 +191,7 @@ mod tests {
                 Interrupted::State { instance: instance.clone(), state: DeploymentState::RollingBack },
                 Interrupted::State { instance: instance.clone(), state: DeploymentState::Cleanup },
                 Interrupted::State { instance: instance.clone(), state: DeploymentState::Unknown },
+                Interrupted::State { instance: instance.clone(), state: DeploymentState::Failed },
                 Interrupted::Cancelled { instance: instance.clone(), phase: None },
                 Interrupted::Cancelled { instance: instance.clone(), phase: Some(Phase::Deployment) },
                 Interrupted::LockLost { instance: instance.clone(), why: "why".into() },
@@ -186,6 +202,36 @@ mod tests {
                     assert_eq!(crate::parses(words.split(' ')), Ok(()), "{interrupted:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn each_end_of_a_run_has_its_word_and_is_about_its_instance() {
+        let fra: Instance = "spoke-fra".parse().unwrap();
+        let failed = Phase::Seeding;
+        let report = |ending| {
+            let failure = Some(Failure::new(ErrorCode::RollbackFailed, "why"));
+            Ok(Report { instance: fra.clone(), ending, failure, warnings: Vec::new(), took: Duration::ZERO })
+        };
+        let store = |error: StoreError| Err(Interrupted::Store(error));
+        let unavailable = || StoreError::Unavailable { why: "gone".into() };
+        let ends = [
+            (report(Ending::Kept { failed }), Outcome::Kept),
+            (report(Ending::Undone { failed }), Outcome::Undone),
+            (report(Ending::UndoFailed), Outcome::UndoFailed),
+            (store(unavailable()), Outcome::Database),
+            (Err(Interrupted::Cancelled { instance: fra.clone(), phase: None }), Outcome::Cancelled),
+            (Err(Interrupted::Cancelled { instance: fra.clone(), phase: Some(failed) }), Outcome::Cancelled),
+            (Err(Interrupted::LockLost { instance: fra.clone(), why: "why".into() }), Outcome::LockLost),
+            (Err(Interrupted::Refused(Failure::new(ErrorCode::HubNotFound, "no hub"))), Outcome::Refused),
+            (Err(Interrupted::Plan(CannotPlan::NothingToResume)), Outcome::Refused),
+        ];
+        for (end, outcome) in ends {
+            let complaint = done(&fra, end.clone()).unwrap_err();
+            assert_eq!((complaint.outcome(), complaint.instance()), (outcome, Some(&fra)), "{end:?}");
+        }
+        for ending in [Ending::Complete, Ending::Stopped, Ending::Removed, Ending::RolledBack { to: None }] {
+            assert_eq!(done(&fra, report(ending)).unwrap().ending, ending);
         }
     }
 }

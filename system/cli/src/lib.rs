@@ -8,9 +8,9 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | `args` | the command line |
+//! | `args` | the command line; `awaited` knows the verbs that are not there yet |
 //! | `place` | the home folder and the orchestration database |
-//! | `deployment` | the verbs that change a deployment; `interrupt` stops them, `progress` shows them, `ended` tells how they ended |
+//! | `deployment` | the verbs that change a deployment; `interrupt` stops them, `progress` shows them, `ended` and `outcome` tell people and programs how they ended |
 //! | `status`, `trial`, `orch_db`, `info`, `validate` | the verbs that look; `graph` and `waterfall` draw |
 //! | `exec` | the verb that lets an operator in |
 //! | `containers` | the containers of this machine, as the orchestrator's engine uses them |
@@ -21,6 +21,7 @@
 //! Start reading at [`main`].
 
 mod args;
+mod awaited;
 mod complaint;
 mod containers;
 mod deployment;
@@ -34,6 +35,7 @@ mod material;
 mod moment;
 mod orch_db;
 mod out;
+mod outcome;
 mod place;
 mod progress;
 mod secrets;
@@ -48,9 +50,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Cli, Command, Hub, Nuke, Order, Spoke};
+use awaited::awaited;
 use complaint::Complaint;
+use dive_orchestrator::deploy::Confirmed;
 use dive_orchestrator::{ErrorCode, Instance, InstanceCode};
 use exit::Exit;
+use outcome::Told;
 use place::Place;
 
 /// Parses the command line, does what it says, and returns how it ended.
@@ -58,14 +63,25 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(complaint) =
+                awaited(&error, std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
+            {
+                out::note(format_args!("{complaint}"));
+                return complaint.exit().into();
+            }
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
+    let json = cli.command.shown().is_some_and(|shown| shown.json);
     // A broken invariant has told of itself already.
-    let ended = catch_unwind(|| obey(cli)).unwrap_or(Ok(Exit::Internal));
+    let ended = catch_unwind(|| obey(cli)).unwrap_or_else(|_| Err(Complaint::broken()));
     ended
         .unwrap_or_else(|complaint| {
+            if json {
+                // Who can't be told is told on standard error.
+                let _ = out::json(&Told::from(&complaint));
+            }
             out::note(format_args!("{complaint}"));
             complaint.exit()
         })
@@ -135,14 +151,11 @@ async fn nuke(place: &Place, verb: Nuke) -> Result<Exit, Complaint> {
             (Some(Instance::Spoke(code.clone())), format!("spoke {code}"), confirmed)
         }
     };
-    if !confirmed.confirm {
-        return Err(Complaint::usage(
-            ErrorCode::Configuration,
-            "this removes containers, data, secrets and certificates, and was not confirmed",
-            format!("if that is meant: `dive nuke {words} --confirm`"),
-        ));
-    }
-    deployment::nuke(place, only, confirmed.shown).await
+    let meant = Confirmed::said(confirmed.confirm).map_err(|unconfirmed| {
+        let next = format!("if that is meant: `dive nuke {words} --confirm`");
+        Complaint::usage(ErrorCode::Configuration, unconfirmed, next)
+    })?;
+    deployment::nuke(place, only, meant, confirmed.shown).await
 }
 
 /// Whether words after `dive` are a command line.

@@ -1,8 +1,8 @@
 //! `dive orch-db`: the orchestration database itself.
 
 use dive_orchestrator::deploy::{Compared, Difference};
-use dive_orchestrator::store::{AuditEntry, SqlStore};
-use dive_orchestrator::{BreakerRow, BreakerState, DeploymentState, Instance, Operation, Store as _};
+use dive_orchestrator::store::{AuditEntry, Database, SqlStore};
+use dive_orchestrator::{BreakerRow, BreakerState, DeploymentState, Instance, Operation, Stamp, Store as _};
 use serde_json::json;
 
 use crate::args::{OrchDb, instance};
@@ -129,11 +129,13 @@ async fn audit(place: &Place, json: bool) -> Result<Exit, Complaint> {
 }
 
 /// 1 when something differs, or could not be compared.
+/// A database that nobody has made knows of nothing, as an empty one: what is there may be another's, or older.
 async fn check(place: &Place, json: bool) -> Result<Exit, Complaint> {
-    let compared = match place.store_if_any()? {
-        Some(store) => deployment::engine(place, store)?.check().await?,
-        None => Vec::new(),
+    let engine = match place.store_if_any()? {
+        Some(store) => deployment::engine(place, store)?,
+        None => deployment::engine(place, Database::new(|| Stamp::from_millis(0)).connect())?,
     };
+    let compared = engine.check().await?;
     if json {
         let document = |compared: &Compared| {
             let differences: Vec<_> = compared
@@ -144,8 +146,6 @@ async fn check(place: &Place, json: bool) -> Result<Exit, Complaint> {
             json!({"instance": compared.instance, "differences": differences, "next": next(compared)})
         };
         out::json(&compared.iter().map(document).collect::<Vec<_>>())?;
-    } else if compared.is_empty() {
-        out!("nothing was ever deployed")?;
     } else {
         for compared @ Compared { instance, differences } in &compared {
             if differences.is_empty() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dive_orchestrator::store::SqlStore;
 use dive_orchestrator::{ErrorCode, Holder};
+use nix::errno::Errno;
 
 use crate::complaint::Complaint;
 
@@ -103,4 +104,11 @@ pub(crate) fn private_folder(folder: &Path) -> Result<(), Complaint> {
 pub(crate) fn myself() -> Holder {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     Holder { host: host.unwrap_or_else(|| "localhost".to_owned()), pid: std::process::id() }
+}
+
+/// Whether a process is surely gone: one of this machine, of which nothing is known here any more.
+pub(crate) fn is_gone(holder: &Holder) -> bool {
+    let pid = i32::try_from(holder.pid).map(nix::unistd::Pid::from_raw);
+    holder.host == myself().host
+        && pid.is_ok_and(|pid| nix::sys::signal::kill(pid, None) == Err(Errno::ESRCH))
 }

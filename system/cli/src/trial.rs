@@ -1,8 +1,6 @@
 //! `verify` and `logs`: an instance is tried, or listened to; nothing is changed.
 
-use dive_orchestrator::deploy::{Action, Holding, Platform, Site};
-use dive_orchestrator::ladder::rungs;
-use dive_orchestrator::{Instance, Phase, Service};
+use dive_orchestrator::{Instance, Service};
 use serde::Serialize;
 
 use crate::complaint::Complaint;
@@ -32,17 +30,8 @@ impl Tried {
 /// `verify`: every service to its topmost rung, then what verification checks; 1 when something does not hold.
 pub(crate) async fn verify(place: &Place, instance: &Instance, json: bool) -> Result<Exit, Complaint> {
     let (engine, site) = deployment::deployed(place, instance).await?;
-    let platform = engine.platform.as_ref();
-    let mut tried = Vec::new();
-    for service in platform.services(&site) {
-        tried.push(Tried::new(format!("{service} is healthy"), ill(platform, &site, service).await));
-    }
-    for step in platform.steps(&site, Phase::Verification).await? {
-        if let Action::Check(what) = step.action {
-            let failure = platform.check(&site, Phase::Verification, &what).await.err();
-            tried.push(Tried::new(what, failure.map(|failure| failure.to_string())));
-        }
-    }
+    let tried = engine.verify(&site).await?.into_iter();
+    let tried: Vec<_> = tried.map(|tried| Tried::new(tried.what, tried.why)).collect();
     tell(&tried, &instance.to_string(), json)
 }
 
@@ -61,18 +50,6 @@ pub(crate) fn tell(tried: &[Tried], of: &str, json: bool) -> Result<Exit, Compla
         out!("{of}: {held}/{}", tried.len())?;
     }
     Ok(if held == tried.len() { Exit::Done } else { Exit::NotWell })
-}
-
-/// The lowest rung that doesn't hold, and why.
-async fn ill(platform: &dyn Platform, site: &Site, service: Service) -> Option<String> {
-    for rung in rungs(service) {
-        match platform.rung(site, service, *rung).await {
-            Ok(Holding::Yes) => {}
-            Ok(Holding::NotYet(why)) => return Some(format!("{rung}: {why}")),
-            Err(failure) => return Some(failure.to_string()),
-        }
-    }
-    None
 }
 
 /// `logs`: the last lines of a service.

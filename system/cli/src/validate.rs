@@ -10,7 +10,7 @@ use crate::complaint::Complaint;
 use crate::containers::DockerPlatform;
 use crate::exit::Exit;
 use crate::place::Place;
-use crate::secrets::{self, SecretId, SecretName};
+use crate::secrets::{self, FIRST, SecretId, SecretName};
 use crate::trial::{Tried, tell};
 
 /// Looks at everything that a deployment stands on; 1 when something is not as it must be.
@@ -47,7 +47,7 @@ async fn database(place: &Place) -> Option<String> {
 }
 
 async fn secrets_answer(home: &Path) -> Option<String> {
-    let id = SecretId { instance: Instance::Hub, name: SecretName::Postgres };
+    let id = SecretId { instance: Instance::Hub, name: SecretName::Postgres, version: FIRST };
     let asked = async { secrets::store(home, std::env::vars())?.has(&id).await };
     asked.await.err().map(|failure| failure.detail)
 }

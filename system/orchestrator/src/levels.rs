@@ -82,14 +82,9 @@ fn cycle<T: Ord + Clone>(
     Cycle(path)
 }
 
-/// The levels of an instance's services.
+/// The levels of an instance's services, by their own table.
 pub fn of_instance(instance: &Instance) -> Vec<Vec<Service>> {
-    of_services(&Service::of(instance))
-}
-
-/// The levels of these services, with which is all that they need.
-pub fn of_services(services: &[Service]) -> Vec<Vec<Service>> {
-    let services = services.iter().copied().collect();
+    let services = Service::of(instance).into_iter().collect();
     levels(&services, |service| service.needs().to_vec()).expect("the table of services has an order")
 }
 

@@ -44,7 +44,9 @@ pub use breaker::{Admission, BreakerRow, BreakerState, OPEN_FOR, Open, Outcome};
 pub use checkpoint::{Checkpoint, Corrupt, Intent, Resource, ResourceKind};
 pub use error_code::{Class, ErrorCode, NoCodeOfThisNumber, Remedy, Severity};
 pub use instance::{Instance, InstanceCode, NoCode, NoInstance};
-pub use lock::{Contended, FencingToken, HEARTBEAT, Held, Holder, LEASE, LockRow, Lost, SessionId};
+pub use lock::{
+    Contended, FencingToken, Forsaken, HEARTBEAT, Held, Holder, LEASE, LockRow, Lost, SessionId, Taken,
+};
 pub use operation::{NoOperation, Operation};
 pub use phase::{NoPhase, OnFailure, Phase};
 pub use ports::{Endpoint, NoSlotLeft, NoSlotOfThisNumber, Slot};

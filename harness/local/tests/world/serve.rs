@@ -11,6 +11,8 @@ use harness_local::interceptor::{self, Beyond};
 
 /// The size of every answer's body, in bytes.
 pub(crate) const BODY: usize = 400;
+/// Whoever gets this path has ended the service: it exits with status 9.
+pub(crate) const DIE: &str = "/die";
 /// How long one that is late takes to listen.
 pub(crate) const LATE: Duration = Duration::from_millis(300);
 
@@ -52,12 +54,6 @@ pub(crate) fn serve(words: &[String]) -> ExitCode {
             }
         });
     }
-    if has("dies") {
-        std::thread::spawn(|| {
-            std::thread::sleep(Duration::from_millis(300));
-            std::process::exit(9);
-        });
-    }
     answer_all(&listener)
 }
 
@@ -89,6 +85,7 @@ fn answer(mut stream: TcpStream) {
         loop {
             match lines.next() {
                 Some(Ok(line)) if line.is_empty() => break,
+                Some(Ok(line)) if line.starts_with(&format!("GET {DIE} ")) => std::process::exit(9),
                 Some(Ok(line)) => keep &= line != "connection: close",
                 _ => return,
             }

@@ -5,6 +5,8 @@ use crate::support::*;
 use futures_util::future::{BoxFuture, FutureExt};
 use harness_proxy::Toxic;
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -304,15 +306,34 @@ const DIFFERENCES: &[Difference] = &[
         why: "control never waits for a connection",
         look: |arm| {
             async move {
-                let upstream = Upstream::serving(|mut socket| async move {
-                    loop {
-                        socket.write_all(&[7; 8192]).await?;
+                let sent = Arc::new(AtomicUsize::new(0));
+                let upstream = Upstream::serving({
+                    let sent = Arc::clone(&sent);
+                    move |mut socket| {
+                        let sent = Arc::clone(&sent);
+                        async move {
+                            loop {
+                                socket.write_all(&[7; 8192]).await?;
+                                sent.fetch_add(1, Ordering::Relaxed);
+                            }
+                        }
                     }
                 })
                 .await;
                 let _deaf = connect(arm.edge(&upstream).await).await;
-                // Until all buffers on the way are full.
-                tokio::time::sleep(Duration::from_millis(700)).await;
+                // Until all buffers on the way are full: no more is taken for a while.
+                let mut last = 0;
+                soon(async {
+                    loop {
+                        tokio::time::sleep(Duration::from_millis(700)).await;
+                        let now = sent.load(Ordering::Relaxed);
+                        if now > 0 && now == last {
+                            break;
+                        }
+                        last = now;
+                    }
+                })
+                .await;
                 let adding = toxic(arm, r#"{"type":"latency"}"#);
                 match tokio::time::timeout(Duration::from_secs(2), adding).await {
                     Ok(status) => status,

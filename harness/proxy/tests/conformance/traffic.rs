@@ -37,7 +37,7 @@ const fn ms(n: u64) -> Duration {
 }
 
 /// The most of what takes a moment, on a machine that is busy.
-const GENEROUS: Duration = ms(2_000);
+const GENEROUS: Duration = ms(5_000);
 
 /// `took` is at least `low` and at most `high`.
 #[track_caller]
@@ -136,7 +136,7 @@ async fn bandwidth_limits_the_rate(arm: &Arm) {
     let (got, end) = read_all(&mut client).await;
     assert!(got == bytes && end.is_ok());
     // 60 kB at 100 kB/s.
-    within(start.elapsed(), ms(595), ms(4000));
+    within(start.elapsed(), ms(595), GENEROUS);
 }
 
 async fn bandwidth_zero_stalls_without_loss(arm: &Arm) {
@@ -156,14 +156,14 @@ async fn bandwidth_zero_stalls_without_loss(arm: &Arm) {
 async fn slow_close_delays_the_end_alone(arm: &Arm) {
     let upstream = Upstream::sending(b"bytes at once".to_vec()).await;
     let edge = arm.edge(&upstream).await;
-    arm.add(Toxic::slow_close(ms(800)).downstream()).await;
+    arm.add(Toxic::slow_close(ms(3_000)).downstream()).await;
     let start = now();
     let mut client = connect(edge).await;
     let mut got = [0; 13];
     soon(client.read_exact(&mut got)).await.unwrap();
-    within(start.elapsed(), ms(0), ms(790));
+    within(start.elapsed(), ms(0), ms(2_990));
     assert_fin(&mut client).await;
-    within(start.elapsed(), ms(800), ms(4_000));
+    within(start.elapsed(), ms(3_000), ms(3_000) + GENEROUS);
 }
 
 async fn timeout_drops_bytes_then_ends(arm: &Arm) {
@@ -215,7 +215,7 @@ async fn slicer_keeps_the_bytes_and_takes_its_time(arm: &Arm) {
     let (got, end) = read_all(&mut client).await;
     assert!(got == bytes && end.is_ok());
     // Slices of at most 120 bytes: at least 17, so at least 16 pauses; of at least 40: at most 50.
-    within(start.elapsed(), ms(160), ms(4000));
+    within(start.elapsed(), ms(160), GENEROUS);
 }
 
 async fn limit_data_passes_exactly_so_many(arm: &Arm) {
@@ -231,7 +231,7 @@ async fn limit_data_passes_exactly_so_many(arm: &Arm) {
 async fn toxicity_zero_is_nothing_one_is_all(arm: &Arm) {
     let upstream = Upstream::echo().await;
     let edge = arm.edge(&upstream).await;
-    arm.add(Toxic::latency(ms(3_000), ms(0)).downstream().toxicity(0.0)).await;
+    arm.add(Toxic::latency(GENEROUS + ms(1), ms(0)).downstream().toxicity(0.0)).await;
     for _ in 0..5 {
         within(round_trip(&mut connect(edge).await).await, ms(0), GENEROUS);
     }
@@ -266,8 +266,7 @@ async fn deleted_refuses(arm: &Arm) {
 }
 
 async fn a_dead_upstream_is_accepted_then_closed(arm: &Arm) {
-    let dead = std::net::TcpListener::bind(ANY).unwrap().local_addr().unwrap();
-    let mut client = connect(arm.edge_to(&dead.to_string()).await).await;
+    let mut client = connect(arm.edge_to(&NOBODY.to_string()).await).await;
     assert_fin(&mut client).await;
 }
 

@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use harness_proxy::{Proxy, Toxic};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 /// Which of the first `n` connections a stall of toxicity one half holds, as their traffic shows.
 async fn stalled(proxy: &Proxy, n: usize) -> Vec<bool> {
@@ -14,8 +15,12 @@ async fn stalled(proxy: &Proxy, n: usize) -> Vec<bool> {
     for client in &mut clients {
         client.write_all(b"x").await.unwrap();
     }
-    tokio::time::sleep(QUIET).await;
-    clients.iter().map(|client| client.try_read(&mut [0; 8]).is_err()).collect()
+    until(|| proxy.counters().downstream.received == n as u64).await;
+    let mut stalled = Vec::new();
+    for client in &mut clients {
+        stalled.push(timeout(QUIET, client.read(&mut [0; 8])).await.is_err());
+    }
+    stalled
 }
 
 #[tokio::test]

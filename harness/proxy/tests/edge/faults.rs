@@ -70,10 +70,11 @@ async fn a_black_hole_swallows_silently_and_the_connection_goes_on_when_healed()
     echo(&mut standing, b"before").await.unwrap();
     let hole = proxy.hold(Toxic::black_hole()).unwrap();
     standing.write_all(b"lost").await.unwrap();
+    until(|| proxy.counters().upstream.dropped == 4).await;
     assert_silent(&mut standing).await;
-    assert_eq!(proxy.counters().upstream.dropped, 4);
     let mut fresh = connect(proxy.addr()).await;
     fresh.write_all(b"lost too").await.unwrap();
+    until(|| proxy.counters().upstream.dropped == 12).await;
     assert_silent(&mut fresh).await;
     assert_eq!(upstream.accepted(), 1, "no SYN passes a black hole");
     drop(hole);
@@ -103,6 +104,7 @@ async fn one_direction_only_is_one_direction_only() {
     let before = proxy.counters();
     let hole = proxy.hold(Toxic::black_hole().downstream()).unwrap();
     client.write_all(b"heard").await.unwrap();
+    until(|| proxy.counters().downstream.dropped > before.downstream.dropped).await;
     assert_silent(&mut client).await;
     let during = proxy.counters();
     assert_eq!(during.upstream.delivered - before.upstream.delivered, 5, "the server heard it");

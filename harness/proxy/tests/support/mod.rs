@@ -12,6 +12,9 @@ use tokio::task::JoinHandle;
 /// A free port of loopback.
 pub(crate) const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
+/// Where nobody listens, and nobody comes to listen.
+pub(crate) const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
+
 /// Longer than anything here takes; what runs into it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -3,13 +3,13 @@
 //! Each is told by who knows: the database what was written, the machine what came to be and what was asked of it. So
 //! what an operator believes is not in it, and what is decided from it holds for a stored run as well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dive_orchestrator::deploy::Thing;
 use dive_orchestrator::{ErrorCode, FencingToken, Instance, Service, StateChange};
 use harness_core::event::What;
 
-use super::topology::{ENGINE, STORE, state_signal};
+use super::topology::{ENGINE, STORE, opening, opens_signal, state_signal, watched};
 
 /// A lock was given to somebody.
 pub const LOCK: &str = "lock";
@@ -33,6 +33,8 @@ pub const NOTHING_LEFT: &str = "nothing-left";
 pub const LACKING: &str = "lacking";
 /// Something was done in the wrong order.
 pub const RULE: &str = "rule";
+/// Other versions of a secret open what it is for.
+pub const OPENS: &str = "opens";
 /// An error was met, and helped against or not.
 pub const ERROR: &str = "error";
 
@@ -110,6 +112,15 @@ pub fn nothing_left(instance: &Instance, by: &str) -> What {
 /// Deployments of this world have no `service`.
 pub fn lacking(service: Service) -> What {
     fact(ENGINE, LACKING, [("service", service.to_string())])
+}
+
+/// These versions of its secret open what an instance keeps, from now on.
+pub fn opens(instance: &Instance, versions: &BTreeSet<u32>) -> What {
+    let versions = opening(versions.iter().copied());
+    if watched().contains(instance) {
+        return signal(opens_signal(instance), &versions);
+    }
+    fact(ENGINE, OPENS, [("instance", instance.to_string()), ("versions", versions)])
 }
 
 /// A rule of the machine was broken.

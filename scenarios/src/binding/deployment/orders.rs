@@ -14,17 +14,66 @@ pub enum Command {
     Deploy,
     /// All phases, the services one after the other.
     DeploySerially,
+    /// All phases; what was made is kept, whichever of them fails.
+    DeployKeeping,
     /// From the first unfinished phase on.
     Resume,
     /// Back to the end of a phase, or to nothing.
     Rollback(Option<Phase>),
     /// Away with it and its data.
     Nuke,
+    /// The same, not confirmed.
+    NukeUnconfirmed,
     /// Its services are stopped.
     Down,
+    /// Each of its services is looked at, and tried; nothing is changed.
+    Verify,
+    /// It gets newer versions of its secrets.
+    Rotate,
     /// A hundred commands drawn by chance, each killed at an instant drawn by chance if it has not ended by then;
     /// after them it is resumed.
     Ordeal,
+    /// The same with fifty commands, each of which saves checkpoints or goes back to one.
+    Checkpoints,
+    /// A database gets the newest schema.
+    Migrate(Base),
+    /// No command of `dive`: somebody is at the database by hand.
+    ByHand(Deed),
+}
+
+/// A database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// The orchestration's.
+    Orchestration,
+    /// Another beside it, in which nothing is at first.
+    New,
+}
+
+/// What somebody does to a database by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// The content of the checkpoint of the phase that was finished last does not match its digest any more.
+    DamageCheckpoint,
+    /// The newest state becomes none.
+    DamageState,
+    /// It becomes again what it was.
+    MendState,
+    /// The new database is made.
+    Make,
+    /// The orchestration's database gets the schema before the newest.
+    Age,
+    /// It is looked whether the schema of a database is the newest, whole and once.
+    Inspect(Base),
+}
+
+impl Base {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Orchestration => "database",
+            Self::New => "new-database",
+        }
+    }
 }
 
 /// On what.
@@ -55,11 +104,33 @@ impl Order {
     /// All of them.
     pub fn all() -> Vec<Self> {
         let order = |by, command, on| Self { by, command, on };
-        let everywhere =
-            [Command::Deploy, Command::Resume, Command::Rollback(None), Command::Nuke, Command::Down];
-        let at_the_hub = [Command::DeploySerially, Command::Ordeal]
-            .into_iter()
-            .chain(Phase::ALL.map(|phase| Command::Rollback(Some(phase))));
+        let everywhere = [
+            Command::Deploy,
+            Command::Resume,
+            Command::Rollback(None),
+            Command::Nuke,
+            Command::Down,
+            Command::Verify,
+        ];
+        let at_the_hub = [
+            Command::DeploySerially,
+            Command::DeployKeeping,
+            Command::NukeUnconfirmed,
+            Command::Ordeal,
+            Command::Checkpoints,
+            Command::Rotate,
+            Command::Migrate(Base::Orchestration),
+            Command::Migrate(Base::New),
+            Command::ByHand(Deed::DamageCheckpoint),
+            Command::ByHand(Deed::DamageState),
+            Command::ByHand(Deed::MendState),
+            Command::ByHand(Deed::Make),
+            Command::ByHand(Deed::Age),
+            Command::ByHand(Deed::Inspect(Base::Orchestration)),
+            Command::ByHand(Deed::Inspect(Base::New)),
+        ]
+        .into_iter()
+        .chain(Phase::ALL.map(|phase| Command::Rollback(Some(phase))));
         let subjects = [Subject::Hub, Subject::Fra, Subject::Deu, Subject::Spokes];
         let by_the_operator =
             subjects.into_iter().flat_map(|on| everywhere.map(|command| order(OPERATOR, command, on)));
@@ -80,12 +151,24 @@ impl Order {
         let name = match self.command {
             Command::Deploy => format!("deploy-{on}"),
             Command::DeploySerially => format!("deploy-{on}-serially"),
+            Command::DeployKeeping => format!("deploy-{on}-keeping"),
             Command::Resume => format!("resume-{on}"),
             Command::Rollback(None) => format!("rollback-{on}"),
             Command::Rollback(Some(to)) => format!("rollback-{on}-to-{}", to.as_str().to_ascii_lowercase()),
             Command::Nuke => format!("nuke-{on}"),
+            Command::NukeUnconfirmed => format!("nuke-{on}-unconfirmed"),
             Command::Down => format!("down-{on}"),
+            Command::Verify => format!("verify-{on}"),
             Command::Ordeal => format!("ordeal-{on}"),
+            Command::Checkpoints => format!("checkpoints-{on}"),
+            Command::Rotate => format!("rotate-{on}"),
+            Command::Migrate(base) => format!("migrate-{}", base.name()),
+            Command::ByHand(Deed::DamageCheckpoint) => format!("damage-{on}-checkpoint"),
+            Command::ByHand(Deed::DamageState) => format!("damage-{on}-state"),
+            Command::ByHand(Deed::MendState) => format!("mend-{on}-state"),
+            Command::ByHand(Deed::Make) => format!("make-{}", Base::New.name()),
+            Command::ByHand(Deed::Age) => format!("age-{}", Base::Orchestration.name()),
+            Command::ByHand(Deed::Inspect(base)) => format!("inspect-{}", base.name()),
         };
         if self.by == COLLEAGUE { format!("{COLLEAGUE}-{name}") } else { name }
     }
@@ -131,6 +214,8 @@ pub enum Outcome {
     Refused,
     /// The database is away.
     Database,
+    /// A row of the database that it needs can't be read, and nothing was changed.
+    Unreadable,
     /// The lock was lost.
     LockLost,
     /// The operator stopped it.
@@ -141,11 +226,13 @@ pub enum Outcome {
     NoOperator,
     /// Nothing was heard of it.
     NoAnswer,
+    /// It was done; of what deploys nothing.
+    Done,
 }
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Complete,
         Self::Warned,
         Self::Stopped,
@@ -157,11 +244,13 @@ impl Outcome {
         Self::Contended,
         Self::Refused,
         Self::Database,
+        Self::Unreadable,
         Self::LockLost,
         Self::Cancelled,
         Self::Killed,
         Self::NoOperator,
         Self::NoAnswer,
+        Self::Done,
     ];
 
     /// The word for it in scenarios.
@@ -178,11 +267,13 @@ impl Outcome {
             Self::Contended => "contended",
             Self::Refused => "refused",
             Self::Database => "database",
+            Self::Unreadable => "unreadable",
             Self::LockLost => "lock-lost",
             Self::Cancelled => "cancelled",
             Self::Killed => "killed",
             Self::NoOperator => "no-operator",
             Self::NoAnswer => "no-answer",
+            Self::Done => "done",
         }
     }
 
@@ -210,10 +301,14 @@ impl Outcome {
             }
             Err(
                 Interrupted::Plan(_)
+                | Interrupted::Unconfirmed(_)
                 | Interrupted::Refused(_)
                 | Interrupted::State { .. }
                 | Interrupted::Store(StoreError::Refused { .. }),
             ) => Self::Refused,
+            Err(Interrupted::Store(StoreError::Corrupt { .. } | StoreError::Unreadable { .. })) => {
+                Self::Unreadable
+            }
             Err(Interrupted::Store(_)) => Self::Database,
             Err(Interrupted::Cancelled { .. }) => Self::Cancelled,
         }

@@ -1,8 +1,8 @@
 //! Who is there when something is deployed: the services, who calls whom, what can be seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dive_orchestrator::{DeploymentState, Instance, Phase, Service};
+use dive_orchestrator::{DeploymentState, ErrorCode, Instance, Phase, Service};
 use harness_core::fault::Edge;
 use harness_core::vocabulary::{Topology, words};
 
@@ -69,6 +69,28 @@ pub fn phase_signal(instance: &Instance) -> String {
     format!("{instance}/deployment/phase")
 }
 
+/// Where it is seen with which code the phase that was last at work failed.
+pub fn error_signal(instance: &Instance) -> String {
+    format!("{instance}/deployment/error")
+}
+
+/// Where it is seen which versions of its secret open what it is for.
+pub fn opens_signal(instance: &Instance) -> String {
+    format!("{instance}/deployment/opens")
+}
+
+/// The word for versions: `none`, `1`, `1+2`.
+pub fn opening(versions: impl Iterator<Item = u32>) -> String {
+    let versions: Vec<_> = versions.map(|version| version.to_string()).collect();
+    if versions.is_empty() { NONE.to_owned() } else { versions.join("+") }
+}
+
+/// The versions that scenarios may name: each alone, and beside the one before.
+fn openings() -> BTreeSet<String> {
+    let of = |version: u32| [opening(version..=version), opening(version - 1..=version)];
+    [NONE.to_owned(), opening(1..=1)].into_iter().chain((2..=9).flat_map(of)).collect()
+}
+
 /// How long the last DEPLOYMENT took, in seconds.
 pub fn bringing_up(instance: &Instance) -> String {
     format!("{instance}/deployment/bringing-up")
@@ -81,7 +103,7 @@ pub const KEYCLOAK_BREAKER: &str = "deployment/breaker/keycloak";
 pub const FREE: &str = "free";
 /// It can't be told.
 pub const UNKNOWN: &str = "unknown";
-/// Nobody is at work.
+/// Nobody is at work, or nothing failed.
 pub const NONE: &str = "none";
 
 /// The words that scenarios may use of it.
@@ -95,6 +117,9 @@ pub fn topology() -> Topology {
         signals.insert(state_signal(&instance), words(DeploymentState::ALL.map(DeploymentState::as_str)));
         signals
             .insert(phase_signal(&instance), words([NONE].into_iter().chain(Phase::ALL.map(Phase::as_str))));
+        let codes = ErrorCode::ALL.iter().map(ErrorCode::to_string).chain([NONE.to_owned()]);
+        signals.insert(error_signal(&instance), codes.collect());
+        signals.insert(opens_signal(&instance), openings());
         signals.insert(lock_signal(&instance), words([FREE, OPERATOR, COLLEAGUE, UNKNOWN]));
         at_rest.insert(lock_signal(&instance), FREE.to_owned());
         let about = "seconds that its services took to come up, told when they are".to_owned();

@@ -7,7 +7,8 @@ use harness_core::scenario::Scenario;
 use super::facts;
 use crate::binding::deployment::deeds::{MADE, RULE};
 
-/// No service is started before what it needs is healthy, and none is made before its network.
+/// No service is started before what it needs is healthy, none is made before its network, and no version of a secret is
+/// dropped before the last who works with it.
 pub struct InOrder;
 
 impl Invariant for InOrder {

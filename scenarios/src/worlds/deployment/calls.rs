@@ -1,5 +1,7 @@
 //! A call of the machine that is deployed onto, and its answer, as data.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use dive_orchestrator::deploy::{
     Action, Done, Failure, Found, Holding, Platform, Site as Deployed, Step, Subject, Thing,
 };
@@ -24,6 +26,7 @@ pub(in crate::worlds) struct Call {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::worlds) enum Asked {
     Steps(Phase),
+    Needs,
     Find(Resource),
     Make(Resource),
     Unmake(Resource),
@@ -31,9 +34,11 @@ pub(in crate::worlds) enum Asked {
     Start(Service),
     Stop(Service),
     Rung(Service, Rung),
+    Renew(Service),
     LogTail(Service, usize),
     Remedy(Remedy, About),
     Existing,
+    Unknown(BTreeSet<Instance>),
 }
 
 /// What an error is about.
@@ -56,6 +61,7 @@ pub(in crate::worlds) enum Piece {
 pub(in crate::worlds) enum Answered {
     Done,
     Steps(Vec<Piece>),
+    Needs(BTreeMap<Service, Vec<Service>>),
     Nothing,
     Ours,
     Replaceable(String),
@@ -64,6 +70,7 @@ pub(in crate::worlds) enum Answered {
     NotYet(String),
     Lines(Vec<String>),
     Things(Vec<Resource>),
+    Unknown(Vec<(Instance, Resource)>),
 }
 
 /// What became of a call, so that it can be sent.
@@ -77,6 +84,7 @@ impl Call {
             Asked::Unmake(resource) => format!("remove {}", Thing::from(resource)),
             Asked::Start(service) => format!("start {service}"),
             Asked::Stop(service) => format!("stop {service}"),
+            Asked::Renew(service) => format!("renew {service}"),
             Asked::Remedy(remedy, about) => {
                 format!("{remedy:?} against an error of {}", Subject::from(about.clone()))
             }
@@ -93,6 +101,7 @@ impl Call {
                 .steps(&site, phase)
                 .await
                 .map(|steps| Answered::Steps(steps.into_iter().map(Piece::from).collect())),
+            Asked::Needs => machine.needs(&site).await.map(Answered::Needs),
             Asked::Find(resource) => machine.find(&site, &Thing::from(&resource)).await.map(Answered::from),
             Asked::Make(resource) => machine.make(&site, &resource).await.map(done),
             Asked::Unmake(resource) => machine.unmake(&site, &resource).await.map(done),
@@ -100,6 +109,7 @@ impl Call {
             Asked::Start(service) => machine.start(&site, service).await.map(done),
             Asked::Stop(service) => machine.stop(&site, service).await.map(done),
             Asked::Rung(service, rung) => machine.rung(&site, service, rung).await.map(Answered::from),
+            Asked::Renew(service) => machine.renew(&site, service).await.map(done),
             Asked::LogTail(service, count) => {
                 machine.log_tail(&site, service, count).await.map(Answered::Lines)
             }
@@ -108,6 +118,10 @@ impl Call {
                 .existing(&site)
                 .await
                 .map(|things| Answered::Things(things.into_iter().map(|thing| thing.over(None)).collect())),
+            Asked::Unknown(known) => machine.unknown(&known).await.map(|unknown| {
+                let sent = |(instance, thing): (Instance, Thing)| (instance, thing.over(None));
+                Answered::Unknown(unknown.into_iter().map(sent).collect())
+            }),
         }
     }
 }
@@ -125,6 +139,13 @@ impl Answered {
     pub(in crate::worlds) fn steps(self) -> Done<Vec<Step>> {
         match self {
             Self::Steps(pieces) => Ok(pieces.into_iter().map(Step::from).collect()),
+            other => beside_the_point(&other),
+        }
+    }
+
+    pub(in crate::worlds) fn needs(self) -> Done<BTreeMap<Service, Vec<Service>>> {
+        match self {
+            Self::Needs(needs) => Ok(needs),
             other => beside_the_point(&other),
         }
     }
@@ -157,6 +178,15 @@ impl Answered {
     pub(in crate::worlds) fn things(self) -> Done<Vec<Thing>> {
         match self {
             Self::Things(resources) => Ok(resources.iter().map(Thing::from).collect()),
+            other => beside_the_point(&other),
+        }
+    }
+
+    pub(in crate::worlds) fn unknown(self) -> Done<Vec<(Instance, Thing)>> {
+        match self {
+            Self::Unknown(sent) => {
+                Ok(sent.into_iter().map(|(instance, resource)| (instance, Thing::from(&resource))).collect())
+            }
             other => beside_the_point(&other),
         }
     }
@@ -259,6 +289,8 @@ mod tests {
             let steps = sent(Asked::Steps(phase)).await.unwrap().steps().unwrap();
             assert_eq!(steps, machine.steps(&site, phase).await.unwrap());
         }
+        let needs = sent(Asked::Needs).await.unwrap().needs().unwrap();
+        assert_eq!(needs, machine.needs(&site).await.unwrap());
         let (code, _) = sent(Asked::Start(Service::Opa)).await.unwrap_err();
         assert_eq!(code, ErrorCode::ContainerStart);
         let holding = sent(Asked::Rung(Service::Opa, Rung::Exists)).await.unwrap().holding().unwrap();

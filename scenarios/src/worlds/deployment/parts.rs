@@ -24,6 +24,8 @@ pub struct DeploymentParts {
     pub platform: Option<Around<dyn Platform>>,
     /// Its time.
     pub runtime: Option<Around<dyn Runtime>>,
+    /// Whether what an operator says counts as confirmed, whatever it is.
+    pub asks_nobody: bool,
 }
 
 impl DeploymentParts {

@@ -2,6 +2,7 @@
 //!
 //! Containers, volumes and networks are the engine's; files the disk's; a service that comes up is asked itself.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use dive_orchestrator::deploy::{
     Done, Failure, Found, Holding, Platform, Site as Deployed, Step, Subject, Thing,
 };
 use dive_orchestrator::ladder::Rung;
-use dive_orchestrator::{ErrorCode, Phase, Remedy, Resource, ResourceKind, Service};
+use dive_orchestrator::{ErrorCode, Instance, Phase, Remedy, Resource, ResourceKind, Service, Slot};
 use dive_runtime::Runtime;
 
 use super::calls::{About, Answered, Asked, Call};
@@ -45,6 +46,7 @@ fn keeper(thing: &Thing) -> &'static str {
 /// Who is asked whether it is so.
 fn judge_of(check: &str) -> &'static str {
     match check {
+        "the certificates are good" => DISK,
         "a user logs in" => Service::Keycloak.as_str(),
         "a decision is made" => Service::Opa.as_str(),
         _ => ENGINE,
@@ -77,6 +79,10 @@ impl<W: Ways> PartedPlatform<W> {
 impl<W: Ways> Platform for PartedPlatform<W> {
     async fn steps(&self, site: &Deployed, phase: Phase) -> Done<Vec<Step>> {
         self.at(DISK, site, Asked::Steps(phase)).await?.steps()
+    }
+
+    async fn needs(&self, site: &Deployed) -> Done<BTreeMap<Service, Vec<Service>>> {
+        self.at(DISK, site, Asked::Needs).await?.needs()
     }
 
     fn parts(&self, site: &Deployed, service: Service) -> Vec<Thing> {
@@ -119,12 +125,18 @@ impl<W: Ways> Platform for PartedPlatform<W> {
         }
     }
 
+    async fn renew(&self, site: &Deployed, service: Service) -> Done {
+        let to = if DEPLOYED.contains(&service) { service.as_str() } else { ENGINE };
+        self.at(to, site, Asked::Renew(service)).await?.done()
+    }
+
     async fn log_tail(&self, site: &Deployed, service: Service, count: usize) -> Done<Vec<String>> {
         self.at(ENGINE, site, Asked::LogTail(service, count)).await?.lines()
     }
 
     async fn remedy(&self, site: &Deployed, remedy: Remedy, subject: &Subject) -> Done {
         let to = match subject {
+            _ if remedy == Remedy::ReissueCertificate => DISK,
             Subject::Thing(thing) => keeper(thing),
             Subject::Service(_) | Subject::Check(_) => ENGINE,
         };
@@ -133,5 +145,10 @@ impl<W: Ways> Platform for PartedPlatform<W> {
 
     async fn existing(&self, site: &Deployed) -> Done<Vec<Thing>> {
         self.at(ENGINE, site, Asked::Existing).await?.things()
+    }
+
+    async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>> {
+        let site = Deployed { instance: Instance::Hub, slot: Slot::HUB };
+        self.at(ENGINE, &site, Asked::Unknown(known.clone())).await?.unknown()
     }
 }

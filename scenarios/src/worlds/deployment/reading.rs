@@ -1,11 +1,10 @@
 //! From what was witnessed to the timeline.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use dive_orchestrator::deploy::Thing;
-use dive_orchestrator::store::{ErrorRecord, session_lasts};
+use dive_orchestrator::store::{ErrorRecord, SqlStore};
 use dive_orchestrator::{FencingToken, Held, Instance, LEASE, Phase, Resource, Stamp, StateChange};
 use harness_core::event::What;
 use harness_core::recorder::Recorder;
@@ -18,7 +17,7 @@ use super::stage::Stage;
 use super::witness::{PROCESS, TOLD, Witnessed};
 use crate::binding::deployment::deeds;
 use crate::binding::deployment::topology::{
-    FREE, NONE, bringing_up, lock_signal, phase_signal, state_signal, watched,
+    FREE, NONE, UNKNOWN, bringing_up, error_signal, lock_signal, phase_signal, state_signal, watched,
 };
 use crate::worlds::watch::LogClock;
 
@@ -38,6 +37,8 @@ pub(in crate::worlds) struct Reading {
     tokens: BTreeMap<(String, u64), String>,
     /// Of which host each process is that does not say so itself.
     hosts: BTreeMap<u32, String>,
+    /// Whether the database could not be asked the last time.
+    is_blind: bool,
 }
 
 fn read<T: DeserializeOwned>(text: Option<&str>) -> Option<T> {
@@ -47,7 +48,8 @@ fn read<T: DeserializeOwned>(text: Option<&str>) -> Option<T> {
 impl Reading {
     /// Nothing was read yet. `clock` is the run's.
     pub(in crate::worlds) fn new(stage: Stage, clock: LogClock) -> Self {
-        Self { stage, clock, holding: BTreeMap::new(), tokens: BTreeMap::new(), hosts: BTreeMap::new() }
+        let (holding, tokens, hosts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { stage, clock, holding, tokens, hosts, is_blind: false }
     }
 
     /// Puts something that was witnessed, and read at `received`, on the timeline.
@@ -87,7 +89,13 @@ impl Reading {
                 let seen = signal(state_signal(&of), change.to.as_str());
                 [vec![deeds::state(&of, &by, &change)], seen].concat()
             }
-            "phase-began" => signal(phase_signal(&of), after.unwrap_or(NONE)),
+            "phase-began" => {
+                [signal(phase_signal(&of), after.unwrap_or(NONE)), signal(error_signal(&of), NONE)].concat()
+            }
+            "phase-failed" => {
+                let code = read(after).map(|failure: ErrorRecord| failure.code.to_string());
+                code.map(|code| signal(error_signal(&of), &code)).unwrap_or_default()
+            }
             "phase-done" if before == Some(Phase::Deployment.as_str()) && watched().contains(&of) => {
                 let took = after.and_then(|millis| millis.parse().ok()).map(Duration::from_millis);
                 let sample =
@@ -118,11 +126,11 @@ impl Reading {
     /// The lock's row changed.
     fn lock(&mut self, of: &Instance, before: Option<Held>, after: Option<Held>) -> Vec<What> {
         let instance = of.to_string();
-        let Some(held) = after else {
+        let Some(held) = after.filter(|held| !held.is_cut) else {
             self.holding.remove(&instance);
             return free(of);
         };
-        let host = self.hosts.get(&held.by.pid).unwrap_or(&held.by.host).clone();
+        let host = self.host(&held).to_owned();
         let by = process(&host, held.by.pid);
         let is_renewed = before.is_some_and(|before| before.token == held.token);
         let told = if is_renewed {
@@ -139,12 +147,20 @@ impl Reading {
         told
     }
 
+    /// Tells that the database can't be asked: who holds which lock is not known.
+    pub(in crate::worlds) fn see_nothing(&mut self, at: Span, recorder: &Recorder) {
+        self.is_blind = true;
+        for instance in watched() {
+            recorder.signal(at, &lock_signal(&instance), UNKNOWN);
+        }
+    }
+
     /// Tells of each lock that ended by itself: with its session, or with its lease. The database does not: it finds
-    /// out when it is asked.
-    pub(in crate::worlds) fn see_lapsed(&mut self, at: Span, recorder: &Recorder) {
-        let (now, database) = (self.stage.now(), self.stage.database.clone());
+    /// out when it is asked, here by `eye`.
+    pub(in crate::worlds) async fn see_lapsed(&mut self, at: Span, eye: &SqlStore, recorder: &Recorder) {
+        let now = self.stage.now();
         for (instance, holding) in &mut self.holding {
-            if holding.is_over || !is_over(&holding.held, now, &database) {
+            if holding.is_over || !is_over(&holding.held, now, eye).await {
                 continue;
             }
             holding.is_over = true;
@@ -152,6 +168,18 @@ impl Reading {
                 put(at, what, recorder);
             }
         }
+        if std::mem::take(&mut self.is_blind) {
+            for instance in watched() {
+                let holding = self.holding.get(&instance.to_string()).filter(|holding| !holding.is_over);
+                let host = holding.map_or(FREE, |holding| self.host(&holding.held));
+                recorder.signal(at, &lock_signal(&instance), host);
+            }
+        }
+    }
+
+    /// From where somebody works.
+    fn host<'a>(&'a self, held: &'a Held) -> &'a str {
+        self.hosts.get(&held.by.pid).unwrap_or(&held.by.host)
     }
 }
 
@@ -173,24 +201,23 @@ fn free(of: &Instance) -> Vec<What> {
 
 /// Whether anybody else may take the lock, whatever its row says. A session of which that can't be told lasts: its
 /// lease will tell.
-fn is_over(held: &Held, now: Stamp, database: &Path) -> bool {
-    let lasts = session_lasts(database, held.session).unwrap_or(true);
-    now.saturating_since(held.renewed) >= LEASE || !lasts
+async fn is_over(held: &Held, now: Stamp, eye: &SqlStore) -> bool {
+    now.saturating_since(held.renewed) >= LEASE || !eye.session_lasts(held.session).await.unwrap_or(true)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
 
-    use dive_orchestrator::store::{SqlStore, Store as _};
+    use dive_orchestrator::store::Store as _;
     use dive_orchestrator::{DeploymentState, Holder, ResourceKind};
 
-    use super::super::stage::Means;
+    use super::super::stage::{Database, Means};
     use super::super::witness::Witness;
     use super::*;
 
     fn stage(database: &Path) -> Stage {
-        let (program, database) = (PathBuf::new(), database.to_owned());
+        let (program, database) = (PathBuf::new(), Database::Sqlite(database.to_owned()));
         let means = Means::Engine { ways: BTreeMap::new() };
         Stage { program, database, origin_ms: 0, speed: 1.0, seed: 1, means }
     }
@@ -212,7 +239,7 @@ mod tests {
         let database = folder.path().join("db");
         let store = SqlStore::sqlite(&database);
         store.migrate().await.unwrap();
-        let mut witness = Witness::of(&database);
+        let mut witness = Witness::of(&stage(&database).database);
         witness.install().await.unwrap();
         witness.install().await.unwrap();
         witness.tell_process("operator", 7).await.unwrap();
@@ -224,7 +251,10 @@ mod tests {
         store.begin_phase(&lease, Phase::Preflight).await.unwrap();
         let made = Thing::new(ResourceKind::Volume, "data").over(None);
         store.intend(&lease, Phase::Deployment, &made).await.unwrap();
-        Witness::of(&database).tell(&[deeds::made(&hub, &Thing::from(&made))]).await.unwrap();
+        Witness::of(&stage(&database).database)
+            .tell(&[deeds::made(&hub, &Thing::from(&made))])
+            .await
+            .unwrap();
         store.undone(&lease, Phase::Deployment, &made).await.unwrap();
 
         let recorder = Recorder::new(Vec::new());
@@ -233,8 +263,8 @@ mod tests {
         for witnessed in witness.read().await.unwrap() {
             reading.record(&witnessed, received, &recorder);
         }
-        let told =
-            ["lock", "operator", "state", "INITIALIZING", "PREFLIGHT", "written", "made", "struck-out"];
+        let told: Vec<&str> =
+            "lock operator state INITIALIZING PREFLIGHT none written made struck-out".split(' ').collect();
         assert_eq!(abouts(&recorder), told);
         let by = recorder.with_history(|history| match &history.events()[2].what {
             What::Fact { detail, .. } => detail["by"].clone(),
@@ -244,13 +274,14 @@ mod tests {
         assert!(witness.read().await.unwrap().is_empty(), "each is told once");
 
         // Its time is that of the store: it was renewed just now.
+        let eye = SqlStore::sqlite(&database);
         let stage = Stage { origin_ms: super::super::stage::wall_ms(), ..stage(&database) };
         reading.stage = stage;
-        reading.see_lapsed(Span::exactly(received), &recorder);
+        reading.see_lapsed(Span::exactly(received), &eye, &recorder).await;
         assert_eq!(abouts(&recorder), told, "its session is open");
         drop(store);
-        reading.see_lapsed(Span::exactly(received), &recorder);
-        reading.see_lapsed(Span::exactly(received), &recorder);
+        reading.see_lapsed(Span::exactly(received), &eye, &recorder).await;
+        reading.see_lapsed(Span::exactly(received), &eye, &recorder).await;
         assert_eq!(abouts(&recorder)[told.len()..], ["free", "none"]);
     }
 
@@ -262,10 +293,10 @@ mod tests {
         store.migrate().await.unwrap();
         store.acquire(&Instance::Hub, &Holder { host: "operator".into(), pid: 7 }).await.unwrap();
         let held = store.holder(&Instance::Hub).await.unwrap().unwrap();
-        let last = held.renewed + LEASE;
-        assert!(!is_over(&held, Stamp::from_millis(last.millis() - 1), &database));
-        assert!(is_over(&held, last, &database));
+        let (last, eye) = (held.renewed + LEASE, SqlStore::sqlite(&database));
+        assert!(!is_over(&held, Stamp::from_millis(last.millis() - 1), &eye).await);
+        assert!(is_over(&held, last, &eye).await);
         drop(store);
-        assert!(is_over(&held, held.renewed, &database), "nobody keeps it locked");
+        assert!(is_over(&held, held.renewed, &eye).await, "nobody keeps it locked");
     }
 }

@@ -1,6 +1,7 @@
 //! What the processes of a run must know of each other, and the run's time, which is the same in all of them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +20,38 @@ pub(in crate::worlds) const STAGE: &str = "stage.json";
 /// The orchestration's database, in the folder of the machine.
 pub(in crate::worlds) const DATABASE: &str = "orchestration.db";
 
+/// Where the orchestration keeps its state, as one process reaches it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::worlds) enum Database {
+    /// A SQLite file. Who else has something to tell adds it there, too.
+    Sqlite(PathBuf),
+    /// A server. What others tell must not need it: it is in a SQLite file of its own.
+    Postgres {
+        /// Where it is, and how to log in.
+        url: String,
+        /// That file.
+        told: PathBuf,
+    },
+}
+
+impl Database {
+    /// The SQLite file to which others add what they tell.
+    pub(in crate::worlds) fn told(&self) -> &Path {
+        match self {
+            Self::Sqlite(file) | Self::Postgres { told: file, .. } => file,
+        }
+    }
+
+    /// How `dive` is told which it is: by a file's name, or a URL.
+    pub(in crate::worlds) fn named(&self) -> &OsStr {
+        match self {
+            Self::Sqlite(file) => file.as_os_str(),
+            Self::Postgres { url, .. } => url.as_ref(),
+        }
+    }
+}
+
 /// It, as a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,7 +59,7 @@ pub(in crate::worlds) struct Stage {
     /// What plays every role.
     pub(in crate::worlds) program: PathBuf,
     /// The orchestration's database.
-    pub(in crate::worlds) database: PathBuf,
+    pub(in crate::worlds) database: Database,
     /// When the run's time began, in real milliseconds since 1970.
     pub(in crate::worlds) origin_ms: u64,
     /// System seconds in a real second.
@@ -92,7 +125,11 @@ impl Stage {
     /// A session of its own with the database, in the run's time.
     pub(in crate::worlds) fn connect(&self) -> SqlStore {
         let stage = self.clone();
-        SqlStore::sqlite(&self.database).clocked_by(move || stage.now()).patience(self.real(PATIENCE))
+        let store = match &self.database {
+            Database::Sqlite(file) => SqlStore::sqlite(file),
+            Database::Postgres { url, .. } => SqlStore::postgres(url).expect("the run's own URL is one"),
+        };
+        store.clocked_by(move || stage.now()).patience(self.real(PATIENCE))
     }
 
     /// The run's time for the engine. Must be called within a tokio runtime.
@@ -146,7 +183,7 @@ mod tests {
     async fn who_sleeps_in_the_runs_time_wakes_when_it_is_over() {
         let stage = Stage {
             program: PathBuf::new(),
-            database: PathBuf::new(),
+            database: Database::Sqlite(PathBuf::new()),
             origin_ms: 0,
             speed: 4.0,
             seed: 1,

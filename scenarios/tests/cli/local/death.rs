@@ -6,13 +6,13 @@ use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::bench::{Bench, LATE, OUTAGE, SOON, long_outage};
+use crate::bench::{Bench, LATE, OUTAGE, SOON, held, long_outage, until};
 
 /// The bench's own run, which must hold, whatever happened there before.
 fn works(bench: &Bench) {
     let file = bench.file("edge.yaml", OUTAGE);
     bench.run(&["heal"]).code(0);
-    bench.run(&["run", file, "--world=local", "--speed=20"]).code(0);
+    held(|| bench.run(&["run", file, "--world=local", "--speed=20"]));
     bench.assert_clean();
 }
 
@@ -81,6 +81,7 @@ fn together_with_the_reaper_leaves_what_heal_removes() {
     running.signal(Signal::SIGKILL);
     nix::sys::signal::kill(reaper, Signal::SIGKILL).unwrap();
     assert_eq!(running.ended().code, 128 + 9);
+    until(|| !bench.left().iter().any(|line| line.contains("serve reaper")));
     let left = bench.left();
     assert!(left.iter().any(|line| line.contains("serve node")), "{left:?}");
     assert!(left.iter().any(|line| line.contains("tmp/chaos-")), "{left:?}");

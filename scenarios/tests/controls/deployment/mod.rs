@@ -22,6 +22,8 @@ pub(crate) enum DeployDefect {
     Store(StoreDefect),
     /// The platform, or how it is used.
     Platform(PlatformDefect),
+    /// Nobody is asked whether it is meant.
+    AsksNobody,
     /// Nobody waits for longer than two seconds: what a loop around every call does.
     Impatient,
 }
@@ -41,6 +43,7 @@ pub(crate) fn parts(defect: DeployDefect) -> DeploymentParts {
                 move |platform| -> Arc<dyn Platform> { Arc::new(FaultyPlatform::new(defect, platform)) };
             DeploymentParts { platform: Some(Arc::new(around)), ..none }
         }
+        DeployDefect::AsksNobody => DeploymentParts { asks_nobody: true, ..none },
         DeployDefect::Impatient => {
             let around = |runtime| -> Arc<dyn Runtime> { Arc::new(Impatient(runtime)) };
             DeploymentParts { runtime: Some(Arc::new(around)), ..none }

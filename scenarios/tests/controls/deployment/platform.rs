@@ -1,5 +1,6 @@
 //! Platforms with something wrong.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -30,6 +31,18 @@ pub(crate) enum PlatformDefect {
     OursIsAStrangers,
     /// What is removed is removed of a spoke beside it, too.
     RemovesTheNeighbours,
+    /// An earlier version of a secret goes as soon as the newer one is made.
+    DropsAtOnce,
+    /// Key access is not made anew with a newer secret.
+    SkipsAUser,
+    /// The server is not told of a newer secret.
+    TellsNoServer,
+    /// No failure is grave: all are of a kind that is only logged.
+    NothingIsGrave,
+    /// No service needs another.
+    NeedsNothing,
+    /// What is to help against a failure is not done.
+    RemediesNothing,
 }
 
 use PlatformDefect as D;
@@ -52,6 +65,9 @@ impl FaultyPlatform {
             Err(failure) if self.defect == D::NothingIsForGood => {
                 Err(Failure::new(ErrorCode::Timeout, failure.detail))
             }
+            Err(failure) if self.defect == D::NothingIsGrave => {
+                Err(Failure::new(ErrorCode::StaleContainer, failure.detail))
+            }
             done => done,
         }
     }
@@ -65,6 +81,13 @@ impl FaultyPlatform {
 impl Platform for FaultyPlatform {
     async fn steps(&self, site: &Site, phase: Phase) -> Done<Vec<Step>> {
         self.gone_on(self.inner.steps(site, phase).await, Vec::new())
+    }
+
+    async fn needs(&self, site: &Site) -> Done<BTreeMap<Service, Vec<Service>>> {
+        if self.defect == D::NeedsNothing {
+            return Ok(BTreeMap::new());
+        }
+        self.gone_on(self.inner.needs(site).await, BTreeMap::new())
     }
 
     fn parts(&self, site: &Site, service: Service) -> Vec<Thing> {
@@ -84,7 +107,21 @@ impl Platform for FaultyPlatform {
     }
 
     async fn make(&self, site: &Site, resource: &Resource) -> Done {
-        self.gone_on(self.inner.make(site, resource).await, ())
+        let thing = Thing::from(resource);
+        let is_key_access = thing.name == Service::Kas.container(&site.instance);
+        if self.defect == D::SkipsAUser
+            && is_key_access
+            && self.inner.find(site, &thing).await? == Found::Ours
+        {
+            return Ok(());
+        }
+        self.gone_on(self.inner.make(site, resource).await, ())?;
+        match &resource.before {
+            Some(earlier) if self.defect == D::DropsAtOnce => {
+                self.inner.unmake(site, &Thing::new(thing.kind, earlier.clone()).over(None)).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn unmake(&self, site: &Site, resource: &Resource) -> Done {
@@ -127,15 +164,29 @@ impl Platform for FaultyPlatform {
         }
     }
 
+    async fn renew(&self, site: &Site, service: Service) -> Done {
+        if self.defect == D::TellsNoServer {
+            return Ok(());
+        }
+        self.seen(self.inner.renew(site, service).await)
+    }
+
     async fn log_tail(&self, site: &Site, service: Service, count: usize) -> Done<Vec<String>> {
         self.inner.log_tail(site, service, count).await
     }
 
     async fn remedy(&self, site: &Site, remedy: Remedy, subject: &Subject) -> Done {
+        if self.defect == D::RemediesNothing {
+            return Ok(());
+        }
         self.inner.remedy(site, remedy, subject).await
     }
 
     async fn existing(&self, site: &Site) -> Done<Vec<Thing>> {
         self.seen(self.inner.existing(site).await)
+    }
+
+    async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>> {
+        self.seen(self.inner.unknown(known).await)
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use dive_orchestrator::store::{Answer, AuditEntry, ErrorRecord, Link, PhaseRun, ServiceStart};
 use dive_orchestrator::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Held, Holder, Instance, InstanceCode, Intent, Lease,
-    Operation, Outcome, Phase, Resource, Service, Slot, StateChange, Store, StoreError,
+    Operation, Outcome, Phase, Resource, Service, Slot, Stamp, StateChange, Store, StoreError,
 };
 use parking_lot::Mutex;
 use scenarios::worlds::deployment::Connect;
@@ -35,14 +35,22 @@ pub(crate) enum StoreDefect {
     NeverRenews,
     /// There is one lock for all instances.
     OneLockForAll,
+    /// Nobody hears that the holder before did not give the lock back.
+    ForgetsTheForsaken,
     /// Nobody is seen to be at work.
     SeesNoHolder,
     /// A hub that there is not is taken for one that stands.
     UnknownIsComplete,
     /// A hub that failed is taken for one that stands.
     FailedIsComplete,
+    /// D5. A row that can't be read is taken for one that is not there, and what follows from that for allowed.
+    UnreadableIsNothing,
+    /// No phase is known to be finished.
+    FindsNoCheckpoint,
     /// B12. Each process has breakers of its own.
     BreakersOfItsOwn,
+    /// It is not looked which steps of the schema were made already, and one that is made again fails.
+    MigratesBlindly,
 }
 
 use StoreDefect as D;
@@ -139,6 +147,7 @@ delegate! {
                     store.release(&lease).await?;
                     Err(contended)
                 }
+                Ok(lease) if self.defect == D::ForgetsTheForsaken => Ok(Lease { after: None, ..lease }),
                 answer => answer,
             }
         }
@@ -153,8 +162,20 @@ delegate! {
             }
         }
 
+        async fn migrate(&self) -> Answer<()> {
+            if self.defect == D::MigratesBlindly && self.inner().breakers().await.is_ok() {
+                let why = "table sessions already exists".to_owned();
+                return Err(StoreError::Unavailable { why });
+            }
+            self.inner().migrate().await
+        }
+
         async fn release(&self, lease: &Lease) -> Answer<()> {
             if self.defect == D::KeepsTheLock { Ok(()) } else { self.inner().release(lease).await }
+        }
+
+        async fn leave(&self, lease: &Lease) -> Answer<()> {
+            if self.defect == D::KeepsTheLock { Ok(()) } else { self.inner().leave(lease).await }
         }
 
         async fn holder(&self, instance: &Instance) -> Answer<Option<Held>> {
@@ -177,7 +198,30 @@ delegate! {
             why: &str,
         ) -> Answer<StateChange> {
             let (store, lease) = self.under(lease).await?;
-            store.transition(&lease, from, to, why).await
+            match store.transition(&lease, from, to, why).await {
+                Err(StoreError::Unreadable { .. }) if self.defect == D::UnreadableIsNothing => {
+                    let (at, why) = (Stamp::default(), why.to_owned());
+                    Ok(StateChange { seq: 1, from, to, at, token: lease.token, why })
+                }
+                answer => answer,
+            }
+        }
+
+        async fn history(&self, instance: &Instance) -> Answer<Vec<StateChange>> {
+            match self.inner().history(instance).await {
+                Err(StoreError::Unreadable { .. }) if self.defect == D::UnreadableIsNothing => Ok(Vec::new()),
+                answer => answer,
+            }
+        }
+
+        async fn checkpoints(&self, instance: &Instance) -> Answer<Vec<Checkpoint>> {
+            if self.defect == D::FindsNoCheckpoint {
+                return Ok(Vec::new());
+            }
+            match self.inner().checkpoints(instance).await {
+                Err(StoreError::Corrupt { .. }) if self.defect == D::UnreadableIsNothing => Ok(Vec::new()),
+                answer => answer,
+            }
         }
 
         async fn intend(&self, lease: &Lease, phase: Phase, resource: &Resource) -> Answer<()> {
@@ -243,12 +287,9 @@ delegate! {
     held undone(phase: Phase, resource: &Resource) -> ();
     held record_error(error: ErrorRecord) -> ();
     held save_link(to: &Instance, verified: bool) -> ();
-    free migrate() -> ();
     free instances() -> Vec<Instance>;
-    free history(instance: &Instance) -> Vec<StateChange>;
     free phase_runs(instance: &Instance) -> Vec<PhaseRun>;
     free intents(instance: &Instance) -> Vec<Intent>;
-    free checkpoints(instance: &Instance) -> Vec<Checkpoint>;
     free reset_breaker(operation: Operation) -> ();
     free breakers() -> Vec<BreakerRow>;
     free claim_slot(code: &InstanceCode) -> Slot;

@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use super::definition::tenant;
 use super::documents;
 use super::keycloak::Keycloak;
-use super::realm::{self, VERIFIER};
+use super::realm;
 use super::rungs::{base, client};
 use crate::material::{Material, Secret, SecretName};
 
@@ -57,14 +57,7 @@ impl Verification<'_> {
 
     async fn token(&self, tenant: &str, password: &str) -> Done<Option<Secret>> {
         let (user, secret) = (realm::verifier(tenant), self.material.secret(SecretName::Verifier)?);
-        let form = [
-            ("grant_type", "password"),
-            ("client_id", VERIFIER),
-            ("client_secret", &secret),
-            ("username", &user.name),
-            ("password", password),
-        ];
-        let given = Keycloak::of(self.site, self.material)?.token(&form).await;
+        let given = Keycloak::of(self.site, self.material)?.log_in(&secret, &user.name, password).await;
         given.map_err(|failure| Failure { code: ErrorCode::VerifyLogin, ..failure })
     }
 

@@ -302,7 +302,7 @@ mod tests {
             Site { instance: "spoke-fra".parse().unwrap(), slot },
         ] {
             let material = Material::new(home.path(), &site.instance);
-            for file in material.files() {
+            for file in material.files().unwrap() {
                 let store = crate::secrets::store(home.path(), std::iter::empty()).unwrap();
                 material.make(&file, &*store).await.unwrap();
             }

@@ -7,7 +7,7 @@ use dive_node::adapters::HttpClient;
 use dive_orchestrator::ErrorCode;
 use dive_orchestrator::deploy::{Done, Failure, Site};
 use http::{Request, Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::definition::{keycloak_url, tenant};
@@ -46,6 +46,9 @@ impl Kind {
     }
 }
 
+/// The realm of administrators.
+const MASTER: &str = "master";
+
 fn failed(detail: impl Into<String>) -> Failure {
     Failure::new(ErrorCode::KeycloakConfiguration, detail)
 }
@@ -61,9 +64,16 @@ impl Keycloak {
         self.client.send(request).await.map_err(|error| failed(format!("Keycloak: {error}")))
     }
 
-    /// What it gives to somebody of its realm for a name and a password; `None` when it refuses them.
-    pub(super) async fn token(&self, form: &[(&str, &str)]) -> Done<Option<Secret>> {
-        self.token_of(&self.realm, form).await
+    /// What it gives to a user of its realm, through the client that verification logs in by; `None` when it refuses.
+    pub(super) async fn log_in(&self, client: &str, user: &str, password: &str) -> Done<Option<Secret>> {
+        let form = [
+            ("grant_type", "password"),
+            ("client_id", realm::VERIFIER),
+            ("client_secret", client),
+            ("username", user),
+            ("password", password),
+        ];
+        self.token_of(&self.realm, &form).await
     }
 
     async fn token_of(&self, realm: &str, form: &[(&str, &str)]) -> Done<Option<Secret>> {
@@ -100,18 +110,37 @@ pub(super) struct Administrator<'a> {
 impl<'a> Administrator<'a> {
     /// That of a site. Nobody is logged in yet.
     pub(super) fn of(site: &Site, material: &Material, logins: &'a Logins) -> Done<Self> {
-        let password = material.secret(SecretName::Keycloak)?;
+        Self::by(site, material, material.secret(SecretName::Keycloak)?, logins)
+    }
+
+    /// The same, by this password.
+    pub(super) fn by(site: &Site, material: &Material, password: Secret, logins: &'a Logins) -> Done<Self> {
         Ok(Self { keycloak: Keycloak::of(site, material)?, password, logins })
     }
 
-    async fn log_in(&self) -> Done<Secret> {
+    /// The same, in the realm of administrators.
+    pub(super) fn of_all(mut self) -> Self {
+        MASTER.clone_into(&mut self.keycloak.realm);
+        self
+    }
+
+    /// Whether Keycloak takes the password.
+    pub(super) async fn is_let_in(&self) -> Done<bool> {
+        Ok(self.ask_for_token().await?.is_some())
+    }
+
+    async fn ask_for_token(&self) -> Done<Option<Secret>> {
         let form = [
             ("grant_type", "password"),
             ("client_id", "admin-cli"),
             ("username", realm::ADMINISTRATOR),
             ("password", &self.password),
         ];
-        let token = self.keycloak.token_of("master", &form).await?;
+        self.keycloak.token_of(MASTER, &form).await
+    }
+
+    async fn log_in(&self) -> Done<Secret> {
+        let token = self.ask_for_token().await?;
         token.ok_or_else(|| failed("Keycloak refuses its administrator"))
     }
 
@@ -168,6 +197,33 @@ impl<'a> Administrator<'a> {
             StatusCode::CREATED | StatusCode::CONFLICT => Ok(()),
             status => Err(failed(format!("Keycloak answers {status} when {name} is made"))),
         }
+    }
+
+    /// Gives a user another password, if there is such a one.
+    pub(super) async fn set_password(&self, user: &str, password: &str) -> Done {
+        let Some(id) = self.id(Kind::Users, user).await? else { return Ok(()) };
+        let given = json!({"type": "password", "value": password, "temporary": false});
+        let answer = self.ask("PUT", &format!("users/{id}/reset-password"), Some(&given)).await?;
+        match answer.status() {
+            StatusCode::NO_CONTENT => Ok(()),
+            status => Err(failed(format!("Keycloak answers {status} when {user} is given a password"))),
+        }
+    }
+
+    /// Gives a client another secret, if there is such a one.
+    pub(super) async fn set_secret(&self, client: &str, secret: &str) -> Done {
+        let Some(id) = self.id(Kind::Clients, client).await? else { return Ok(()) };
+        let refused = |status| failed(format!("Keycloak answers {status} when {client} is given a secret"));
+        let path = format!("clients/{id}");
+        let answer = self.ask("GET", &path, None).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(refused(answer.status()));
+        }
+        let mut document: Value = serde_json::from_slice(answer.body())
+            .map_err(|_| failed(format!("Keycloak's answer when asked for {client} is none")))?;
+        document["secret"] = json!(secret);
+        let answer = self.ask("PUT", &path, Some(&document)).await?;
+        if answer.status() == StatusCode::NO_CONTENT { Ok(()) } else { Err(refused(answer.status())) }
     }
 
     /// Removes an object, if it is there.

@@ -6,13 +6,16 @@
 //! | `definition` | how each service is run |
 //! | `things`, `labels`, `engine` | networks, volumes, containers, and whose they are |
 //! | `written`: `realm`, `keycloak`, `documents` | what is written into services: the realm of an instance, documents |
+//! | `renewal` | newer versions of secrets: who is told of them, and that earlier ones open nothing |
 //! | `exec` | an operator's command in a container |
+//! | `connect` | connections to its databases |
 //! | `rungs`, `checks` | when a service counts as up; what verification looks at |
 //!
 //! What needs the federation is not here: identity providers of partners, other instances' issuers, the policy
 //! version of the hub. A spoke stands by itself, on the network and the revocations of its hub.
 
 mod checks;
+mod connect;
 mod definition;
 mod documents;
 mod engine;
@@ -20,6 +23,7 @@ mod exec;
 mod keycloak;
 mod labels;
 mod realm;
+mod renewal;
 mod rungs;
 mod settings;
 mod things;
@@ -98,6 +102,9 @@ impl DockerPlatform {
     }
 }
 
+/// What is looked at before any service is started.
+const CERTIFICATES_ARE_GOOD: &str = "the certificates are good";
+
 /// A step that makes something.
 fn make(operation: Operation, kind: ResourceKind, name: impl Into<String>) -> Step {
     Step { operation, action: Action::Make(Thing::new(kind, name)) }
@@ -123,14 +130,19 @@ impl Platform for DockerPlatform {
                 self.services(site).iter().map(check).collect()
             }
             Phase::Initialization => {
-                let files = self.material(&site.instance).files();
+                let files = self.files(site).await?;
                 let name = |file: PathBuf| file.to_string_lossy().into_owned();
                 files
                     .into_iter()
                     .map(|file| make(Operation::Secret, ResourceKind::File, name(file)))
                     .collect()
             }
-            Phase::Deployment => vec![make(Operation::Containers, ResourceKind::Network, NETWORK)],
+            Phase::Deployment => {
+                // Up again after a year, or resumed: what INITIALIZATION issued may have expired since.
+                let action = Action::Check(CERTIFICATES_ARE_GOOD.to_owned());
+                let good = Step { operation: Operation::Secret, action };
+                vec![good, make(Operation::Containers, ResourceKind::Network, NETWORK)]
+            }
             Phase::Configuration => {
                 let [released, withheld] = documents::verified(&tenant);
                 vec![
@@ -172,7 +184,7 @@ impl Platform for DockerPlatform {
             ResourceKind::Network | ResourceKind::Volume | ResourceKind::Container => {
                 return self.things(site).find(thing).await;
             }
-            ResourceKind::File => Material::is_there(Path::new(&thing.name))?,
+            ResourceKind::File => return self.find_file(site, Path::new(&thing.name)).await,
             ResourceKind::RealmObject | ResourceKind::Document => {
                 let what = Written::parse(&thing.name).ok_or_else(|| unknown(thing))?;
                 self.find_written(site, what).await?
@@ -210,7 +222,7 @@ impl Platform for DockerPlatform {
             ResourceKind::Network => self.things(site).remove_network(&thing).await,
             ResourceKind::Volume => self.things(site).remove_volume(&thing).await,
             ResourceKind::Container => self.things(site).remove_container(&thing).await,
-            ResourceKind::File => self.material(&site.instance).unmake(Path::new(&thing.name)),
+            ResourceKind::File => self.unmake_file(site, Path::new(&thing.name)).await,
             ResourceKind::RealmObject | ResourceKind::Document => match Written::parse(&thing.name) {
                 Some(what) => self.unmake_written(site, what).await,
                 None => Ok(()),
@@ -222,6 +234,9 @@ impl Platform for DockerPlatform {
         if phase == Phase::Preflight {
             let services = self.services(site);
             return services.into_iter().try_for_each(|service| self.settings.image(service).map(drop));
+        }
+        if what == CERTIFICATES_ARE_GOOD {
+            return self.material(&site.instance).certificates_are_good();
         }
         Verification { site, material: &self.material(&site.instance) }.check(what).await
     }
@@ -252,6 +267,10 @@ impl Platform for DockerPlatform {
 
     async fn rung(&self, site: &Site, service: Service, rung: Rung) -> Done<Holding> {
         Rungs { things: self.things(site), material: &self.material(&site.instance) }.ask(service, rung).await
+    }
+
+    async fn renew(&self, site: &Site, service: Service) -> Done {
+        self.renew_secrets(site, service).await
     }
 
     async fn log_tail(&self, site: &Site, service: Service, count: usize) -> Done<Vec<String>> {
@@ -301,6 +320,7 @@ impl Platform for DockerPlatform {
             ) if thing.kind == ResourceKind::File => {
                 self.material(&site.instance).make(Path::new(&thing.name), &*self.secrets).await
             }
+            (Remedy::ReissueCertificate, ..) => self.material(&site.instance).reissue(),
             // Each use reads it from its file again; the others are found out anew by trying again.
             _ => Ok(()),
         }
@@ -308,7 +328,7 @@ impl Platform for DockerPlatform {
 
     async fn existing(&self, site: &Site) -> Done<Vec<Thing>> {
         let mut things = self.things(site).existing().await?;
-        for file in self.material(&site.instance).files() {
+        for file in self.material(&site.instance).files()? {
             if Material::is_there(&file)? {
                 things.push(Thing::new(ResourceKind::File, file.to_string_lossy()));
             }

@@ -11,8 +11,8 @@ use dive_orchestrator::ladder::Rung;
 use dive_orchestrator::{ErrorCode, Service};
 use http::{Request, StatusCode};
 use sqlx::Connection as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
 
+use super::connect;
 use super::definition::{host_port, keycloak_url, tenant};
 use super::documents::{self, Documents};
 use super::realm;
@@ -157,14 +157,8 @@ impl Rungs<'_> {
 
     async fn select(&self) -> Done<Result<(), String>> {
         let password = self.material.secret(SecretName::Postgres)?;
-        let options = PgConnectOptions::new_without_pgpass()
-            .host("127.0.0.1")
-            .port(host_port(self.things.site, Service::Postgres))
-            .username("postgres")
-            .password(&password)
-            .database("postgres");
         let select = async {
-            let mut connection = PgConnection::connect_with(&options).await?;
+            let mut connection = connect::postgres(self.things.site, &password).await?;
             sqlx::query("select 1").execute(&mut connection).await?;
             connection.close().await
         };
@@ -173,10 +167,8 @@ impl Rungs<'_> {
 
     async fn ping(&self, service: Service, secret: SecretName) -> Done<Result<(), String>> {
         let password = self.material.secret(secret)?;
-        let url = format!("redis://:{}@127.0.0.1:{}", &*password, host_port(self.things.site, service));
         let ping = async {
-            // Neither of the errors repeats the address.
-            let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+            let mut connection = connect::redis(self.things.site, service, &password).await?;
             redis::cmd("PING").exec_async(&mut connection).await
         };
         Ok(ping.await.or_else(not_yet))

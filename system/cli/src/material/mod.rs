@@ -6,12 +6,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `secrets/<name>.1` | the copy of a secret: 32 bytes as hexadecimal digits, from its [store](crate::secrets) |
+//! | `secrets/<name>.<version>` | the copy of a secret: 32 bytes as hexadecimal digits, from its [store](crate::secrets) |
 //! | `name` | what people call the instance |
 //! | `ca.key`, `ca.pem` | the instance's own authority; its key is used here and given to nobody |
 //! | `tls.key`, `tls.pem` | what its services show, by their names on the network and on this machine |
 
 mod authority;
+mod copies;
 mod files;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use std::time::{Duration, SystemTime};
 use dive_orchestrator::deploy::{Done, Failure};
 use dive_orchestrator::{ErrorCode, Instance, Service};
 
-use crate::secrets::{self, SecretId, SecretStore, VERSION};
+use crate::secrets::{self, SecretStore};
 pub(crate) use crate::secrets::{Secret, SecretName};
 
 const NAME: &str = "name";
@@ -48,21 +49,25 @@ impl Material {
         Self { name: name.map(str::to_owned), ..self }
     }
 
-    /// All its files, in the order they are made.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let secrets = SecretName::of(&self.instance).into_iter().map(|name| self.secret_file(name));
-        let others = [CA_KEY, CA, TLS_KEY, TLS, NAME].map(|file| self.folder.join(file));
-        secrets.chain(others).collect()
+    /// All its files, in the order they are made: of each secret every version that is here, or the first.
+    pub(crate) fn files(&self) -> Done<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for name in SecretName::of(&self.instance) {
+            let versions = self.versions(name)?;
+            let all = if versions.is_empty() { [secrets::FIRST].into() } else { versions };
+            files.extend(all.into_iter().map(|version| self.secret_file(name, version)));
+        }
+        Ok(files.into_iter().chain(self.others()).collect())
     }
 
-    /// The file of a secret, whose version is in its name.
-    pub(crate) fn secret_file(&self, name: SecretName) -> PathBuf {
-        self.folder.join(format!("secrets/{}.{VERSION}", name.as_str()))
+    /// Its files that are no secrets' copies.
+    fn others(&self) -> [PathBuf; 5] {
+        [CA_KEY, CA, TLS_KEY, TLS, NAME].map(|file| self.folder.join(file))
     }
 
-    /// Whether a file is one of [`files`](Self::files).
+    /// Whether a file is one of this instance's.
     pub(crate) fn has(&self, path: &Path) -> bool {
-        self.files().iter().any(|file| file == path)
+        self.secret_of(path).is_some() || self.others().iter().any(|file| file == path)
     }
 
     /// Whether a file is there. What can't be looked at is a failure.
@@ -74,13 +79,9 @@ impl Material {
     /// expire, or that another key or authority belongs to, is issued again; a secret that is not here comes from
     /// its store.
     pub(crate) async fn make(&self, path: &Path, secrets: &dyn SecretStore) -> Done {
-        let is_file_of = |name: &SecretName| self.secret_file(*name) == path;
-        match SecretName::of(&self.instance).into_iter().find(is_file_of) {
+        match self.secret_of(path) {
             Some(_) if Self::is_there(path)? => Self::read_secret(path).map(drop),
-            Some(name) => {
-                let id = SecretId { instance: self.instance.clone(), name };
-                self.put_secret(name, &secrets::obtain(secrets, &id).await?)
-            }
+            Some(id) => self.put_secret(&id, &secrets::obtain(secrets, &id).await?),
             None => self.make_other(path),
         }
     }
@@ -119,6 +120,28 @@ impl Material {
         }
     }
 
+    /// Looks whether authority and certificate can be used from now on.
+    pub(crate) fn certificates_are_good(&self) -> Done {
+        let now = wall();
+        let read = |file: &str| files::read(&self.folder.join(file));
+        let (ca, ca_key, tls, tls_key) = (read(CA)?, read(CA_KEY)?, read(TLS)?, read(TLS_KEY)?);
+        for (file, is_good) in [
+            (CA, authority::is_good(&ca, None, &ca_key, now)),
+            (TLS, authority::is_good(&tls, Some(&ca), &tls_key, now)),
+        ] {
+            if !is_good {
+                let detail = format!("{} has expired, or is about to", self.folder.join(file).display());
+                return Err(Failure::new(ErrorCode::Certificate, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Issues again what is not good any more.
+    pub(crate) fn reissue(&self) -> Done {
+        [CA, TLS].into_iter().try_for_each(|file| self.make_other(&self.folder.join(file)))
+    }
+
     /// Removes a file of this instance, and the folders that are empty without it.
     pub(crate) fn unmake(&self, path: &Path) -> Done {
         if !self.has(path) {
@@ -130,17 +153,6 @@ impl Material {
             let _ = std::fs::remove_dir(folder);
         }
         Ok(())
-    }
-
-    /// A secret.
-    pub(crate) fn secret(&self, name: SecretName) -> Done<Secret> {
-        Self::read_secret(&self.secret_file(name))
-    }
-
-    /// Puts the copy of a secret into its file. One that is there stays.
-    pub(crate) fn put_secret(&self, name: SecretName, secret: &Secret) -> Done {
-        let file = self.secret_file(name);
-        if Self::is_there(&file)? { Ok(()) } else { files::write(&file, secret.as_bytes()) }
     }
 
     /// What people call it.
@@ -156,10 +168,6 @@ impl Material {
     /// What its services show: the chain and its key.
     pub(crate) fn tls(&self) -> Done<(Secret, Secret)> {
         Ok((files::read(&self.folder.join(TLS))?, files::read(&self.folder.join(TLS_KEY))?))
-    }
-
-    fn read_secret(path: &Path) -> Done<Secret> {
-        files::read(path)?.checked(path.display())
     }
 
     /// What its services are called by: each by its container's name, all of them on this machine.
@@ -183,11 +191,12 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::secrets::SecretId;
 
     fn made(instance: &Instance) -> (tempfile::TempDir, Material) {
         let home = tempfile::tempdir().unwrap();
         let material = Material::new(home.path(), instance);
-        for file in material.files() {
+        for file in material.files().unwrap() {
             make(&material, &file).unwrap();
         }
         (home, material)
@@ -205,14 +214,14 @@ mod tests {
     }
 
     fn contents(material: &Material) -> BTreeMap<PathBuf, Vec<u8>> {
-        material.files().into_iter().map(|file| (file.clone(), fs::read(&file).unwrap())).collect()
+        material.files().unwrap().into_iter().map(|file| (file.clone(), fs::read(&file).unwrap())).collect()
     }
 
     #[test]
     fn files_are_their_owners_alone_and_making_them_again_changes_nothing() {
         let (_home, material) = made(&Instance::Hub);
         let before = contents(&material);
-        for file in material.files() {
+        for file in material.files().unwrap() {
             let mode = fs::metadata(&file).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", file.display());
             make(&material, &file).unwrap();
@@ -246,7 +255,7 @@ mod tests {
     fn removing_all_leaves_no_folder_and_removing_again_is_no_failure() {
         let (home, material) = made(&Instance::Hub);
         for _ in 0..2 {
-            for file in material.files().iter().rev() {
+            for file in material.files().unwrap().iter().rev() {
                 material.unmake(file).unwrap();
             }
         }
@@ -273,7 +282,7 @@ mod tests {
     #[test]
     fn what_others_may_read_or_what_is_no_secret_is_refused_and_not_shown() {
         let (_home, material) = made(&Instance::Hub);
-        let file = material.secret_file(SecretName::Postgres);
+        let file = material.secret_file(SecretName::Postgres, 1);
         let secret = material.secret(SecretName::Postgres).unwrap().to_string();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         let failure = material.secret(SecretName::Postgres).unwrap_err();
@@ -288,6 +297,25 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_that_has_expired_is_seen_and_issued_again_with_the_same_key() {
+        let (_home, material) = made(&Instance::Hub);
+        let at = |file: &str| material.folder.join(file);
+        material.certificates_are_good().unwrap();
+        let (ca, ca_key) = (files::read(&at(CA)).unwrap(), files::read(&at(CA_KEY)).unwrap());
+        let key = files::read(&at(TLS_KEY)).unwrap();
+        let long_ago = Duration::from_secs(1_600_000_000);
+        let expired = authority::issue(&material.names(), &key, (&ca, &ca_key), long_ago).unwrap();
+        files::write(&at(TLS), expired.as_bytes()).unwrap();
+        let failure = material.certificates_are_good().unwrap_err();
+        assert_eq!(failure.code, ErrorCode::Certificate);
+        assert!(failure.detail.contains(TLS), "{failure}");
+        let before = contents_without(&material, &at(TLS));
+        material.reissue().unwrap();
+        material.certificates_are_good().unwrap();
+        assert_eq!(contents_without(&material, &at(TLS)), before, "nothing else was made anew");
+    }
+
+    #[test]
     fn a_certificate_of_another_key_or_authority_is_issued_again() {
         let (_home, material) = made(&Instance::Hub);
         let before = contents(&material);
@@ -295,7 +323,7 @@ mod tests {
         for (taken, anew) in [(TLS_KEY, &[TLS_KEY, TLS][..]), (CA_KEY, &[CA_KEY, CA, TLS])] {
             fs::remove_file(at(taken)).unwrap();
             let last = contents_without(&material, &at(taken));
-            for file in material.files() {
+            for file in material.files().unwrap() {
                 make(&material, &file).unwrap();
             }
             let now = contents(&material);
@@ -307,7 +335,7 @@ mod tests {
     }
 
     fn contents_without(material: &Material, taken: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-        let files = material.files().into_iter().filter(|file| file != taken);
+        let files = material.files().unwrap().into_iter().filter(|file| file != taken);
         files.map(|file| (file.clone(), fs::read(&file).unwrap())).collect()
     }
 
@@ -337,14 +365,14 @@ mod tests {
     fn with_its_store_away_a_deployment_keeps_its_copies_and_a_new_one_gets_1004() {
         let (_home, material) = made(&Instance::Hub);
         let before = contents(&material);
-        for file in material.files() {
+        for file in material.files().unwrap() {
             make_from(&Away, &material, &file).unwrap();
         }
         assert_eq!(contents(&material), before);
         let home = tempfile::tempdir().unwrap();
         let fresh = Material::new(home.path(), &Instance::Hub);
         for name in SecretName::of(&Instance::Hub) {
-            let failure = make_from(&Away, &fresh, &fresh.secret_file(name)).unwrap_err();
+            let failure = make_from(&Away, &fresh, &fresh.secret_file(name, 1)).unwrap_err();
             assert_eq!(failure.code, ErrorCode::SecretLoad);
         }
         assert!(!fresh.folder.exists(), "nothing is left of trying");

@@ -17,6 +17,9 @@ fn failed(failure: &Failure) -> Value {
 pub(super) fn of(event: &Event) -> Value {
     let mut document = match event {
         Event::Locked(token) => json!({"event": "locked", "token": token.number()}),
+        Event::Settling { after, left } => {
+            json!({"event": "settling", "after": after, "leftMs": millis(*left)})
+        }
         Event::Entered(state) => json!({"event": "state", "state": state}),
         Event::PhaseBegan { phase, expected, remaining } => json!({
             "event": "phase-began", "phase": phase, "expectedMs": expected.map(millis), "remainingMs": remaining.map(millis),

@@ -73,14 +73,36 @@ async fn version(
     admitted(&server, &headers, format!("GET {secret}/{version}")).await?;
     let server = server.lock();
     let (number, is_read) = version.strip_suffix(":access").map_or((version.as_str(), false), |n| (n, true));
-    let number: usize = number.parse().map_err(|_| StatusCode::NOT_FOUND)?;
-    let found =
-        server.secrets.get(&secret).and_then(|all| all.get(number - 1)).ok_or(StatusCode::NOT_FOUND)?;
-    match (is_read, server.disabled) {
+    let all = server.secrets.get(&secret).ok_or(StatusCode::NOT_FOUND)?;
+    let number: usize =
+        if number == "latest" { all.len() } else { number.parse().map_err(|_| StatusCode::NOT_FOUND)? };
+    let found = all.get(number.wrapping_sub(1)).ok_or(StatusCode::NOT_FOUND)?;
+    match (is_read, server.disabled || found.is_empty()) {
         (true, true) => Err(StatusCode::BAD_REQUEST),
         (true, false) => Ok(Json(json!({"name": version, "payload": {"data": found}}))),
-        (false, disabled) => Ok(Json(json!({"state": if disabled { "DISABLED" } else { "ENABLED" }}))),
+        (false, disabled) => Ok(Json(json!({
+            "name": format!("projects/1/secrets/{secret}/versions/{number}"),
+            "state": if disabled { "DISABLED" } else { "ENABLED" },
+        }))),
     }
+}
+
+async fn destroy(
+    State(server): State<Shared>,
+    Segments((secret, call)): Segments<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, StatusCode> {
+    admitted(&server, &headers, format!("POST {secret}/{call}")).await?;
+    let number: usize =
+        call.strip_suffix(":destroy").and_then(|number| number.parse().ok()).ok_or(StatusCode::NOT_FOUND)?;
+    let mut server = server.lock();
+    let version = server.secrets.get_mut(&secret).and_then(|all| all.get_mut(number.wrapping_sub(1)));
+    let version = version.ok_or(StatusCode::NOT_FOUND)?;
+    if version.is_empty() {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    version.clear();
+    Ok(Json(json!({"state": "DESTROYED"})))
 }
 
 async fn create(
@@ -125,7 +147,7 @@ async fn serve() -> (Shared, String) {
     let routes = Router::new()
         .route(&secrets, post(create))
         .route(&format!("{secrets}/{{secret}}"), post(add))
-        .route(&format!("{secrets}/{{secret}}/versions/{{version}}"), get(version))
+        .route(&format!("{secrets}/{{secret}}/versions/{{version}}"), get(version).post(destroy))
         .route("/computeMetadata/v1/instance/service-accounts/default/token", get(token))
         .with_state(Arc::clone(&server));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -152,7 +174,7 @@ fn google(address: &str, more: &[(&str, &str)]) -> Done<Arc<dyn SecretStore>> {
 }
 
 fn id(name: SecretName) -> SecretId {
-    SecretId { instance: dive_orchestrator::Instance::Hub, name }
+    SecretId { instance: dive_orchestrator::Instance::Hub, name, version: FIRST }
 }
 
 const POSTGRES: SecretName = SecretName::Postgres;
@@ -210,6 +232,33 @@ async fn of_two_that_make_one_at_once_both_get_the_one_that_was_kept() {
 }
 
 #[tokio::test]
+async fn a_newer_version_stands_beside_the_earlier_one_until_that_is_dropped_for_good() {
+    let home = tempfile::tempdir().unwrap();
+    let (_server, address) = serve().await;
+    let newer = SecretId { version: 2, ..id(POSTGRES) };
+    let files = store(home.path(), std::iter::empty()).unwrap();
+    let manager = google(&address, &[]).unwrap();
+    assert_eq!(manager.newest(&newer).await, Ok(None));
+    for secrets in [&files, &manager] {
+        let first = obtain(&**secrets, &id(POSTGRES)).await.unwrap();
+        let second = obtain(&**secrets, &newer).await.unwrap();
+        assert_ne!(*first, *second);
+        assert_eq!(*obtain(&**secrets, &newer).await.unwrap(), *second, "made once");
+        assert_eq!(*secrets.read(&id(POSTGRES)).await.unwrap().unwrap(), *first);
+    }
+    assert_eq!(manager.newest(&id(POSTGRES)).await, Ok(Some(2)));
+    for _ in 0..2 {
+        manager.forget(&id(POSTGRES)).await.unwrap();
+        let gone = manager.read(&id(POSTGRES)).await.unwrap_err();
+        assert_eq!(gone.code, ErrorCode::SecretInvalid);
+        assert!(manager.read(&newer).await.unwrap().is_some());
+    }
+    // Of two versions none can be left out: nothing is made that is not what was asked for.
+    let far = SecretId { version: 9, ..newer };
+    assert_eq!(obtain(&*manager, &far).await.unwrap_err().code, ErrorCode::SecretLoad);
+}
+
+#[tokio::test]
 async fn a_token_is_asked_for_once_and_again_when_it_is_refused() {
     let (server, address) = serve().await;
     let secrets = google(&address, &[]).unwrap();
@@ -251,8 +300,7 @@ async fn a_store_that_is_away_silent_or_unwilling_is_1004_within_its_time() {
     let took = began.elapsed();
     assert!(limit <= took && took < 3 * google::CALL, "{took:?}");
     // Nobody listens there.
-    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let secrets = google(&format!("http://{gone}"), &[("DIVE_SECRETS_TOKEN", "token-1")]).unwrap();
+    let secrets = google("http://127.0.0.1:1", &[("DIVE_SECRETS_TOKEN", "token-1")]).unwrap();
     assert_eq!(obtain(&*secrets, &id(POSTGRES)).await.unwrap_err().code, ErrorCode::SecretLoad);
 }
 

@@ -1,4 +1,4 @@
-//! Secrets that are given in the environment, and never made.
+//! Secrets that are given in the environment, and never made: a newer version is what it says by then.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,10 @@ impl Environment {
 impl SecretStore for Environment {
     fn place(&self, id: &SecretId) -> String {
         format!("DIVE_SECRET_{}", id.to_string().to_ascii_uppercase().replace('-', "_"))
+    }
+
+    fn is_given(&self) -> bool {
+        true
     }
 
     async fn has(&self, id: &SecretId) -> Done<bool> {

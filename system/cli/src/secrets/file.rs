@@ -19,7 +19,7 @@ impl Files {
     }
 
     fn file(&self, id: &SecretId) -> PathBuf {
-        Material::new(&self.home, &id.instance).secret_file(id.name)
+        Material::new(&self.home, &id.instance).secret_file(id.name, id.version)
     }
 }
 
@@ -34,10 +34,7 @@ impl SecretStore for Files {
     }
 
     async fn read(&self, id: &SecretId) -> Done<Option<Secret>> {
-        if !self.has(id).await? {
-            return Ok(None);
-        }
-        Material::new(&self.home, &id.instance).secret(id.name).map(Some)
+        Ok(if self.has(id).await? { Some(Material::read_secret(&self.file(id))?) } else { None })
     }
 
     async fn keep(&self, id: &SecretId, secret: &Secret) -> Done {
@@ -45,6 +42,6 @@ impl SecretStore for Files {
         if self.has(id).await? {
             return Ok(());
         }
-        Material::new(&self.home, &id.instance).put_secret(id.name, secret)
+        Material::new(&self.home, &id.instance).put_secret(id, secret)
     }
 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::token::Tokens;
-use super::{Secret, SecretId, SecretStore, VERSION};
+use super::{Secret, SecretId, SecretStore};
 
 const SERVICE: &str = "https://secretmanager.googleapis.com";
 const METADATA: &str = "http://metadata.google.internal";
@@ -92,7 +92,13 @@ struct Payload {
 
 #[derive(Deserialize)]
 struct Version {
+    name: String,
     state: String,
+}
+
+/// The path of a version, and of what is done with it.
+fn version(id: &SecretId, verb: &str) -> String {
+    format!("/dive-{id}/versions/{}{verb}", id.version)
 }
 
 impl SecretManager {
@@ -166,11 +172,11 @@ impl SecretManager {
 #[async_trait]
 impl SecretStore for SecretManager {
     fn place(&self, id: &SecretId) -> String {
-        format!("projects/{}/secrets/dive-{id}/versions/{VERSION}", self.project)
+        format!("projects/{}/secrets/dive-{id}/versions/{}", self.project, id.version)
     }
 
     async fn has(&self, id: &SecretId) -> Done<bool> {
-        let answer = self.call(id, Method::GET, &format!("/dive-{id}/versions/{VERSION}"), None).await?;
+        let answer = self.call(id, Method::GET, &version(id, ""), None).await?;
         match answer.status() {
             StatusCode::OK => {
                 let version: Version = serde_json::from_slice(answer.body())
@@ -182,9 +188,30 @@ impl SecretStore for SecretManager {
         }
     }
 
+    async fn newest(&self, id: &SecretId) -> Done<Option<u32>> {
+        let answer = self.call(id, Method::GET, &format!("/dive-{id}/versions/latest"), None).await?;
+        match answer.status() {
+            StatusCode::OK => {
+                let newest: Option<Version> = serde_json::from_slice(answer.body()).ok();
+                let number = newest.and_then(|newest| newest.name.rsplit('/').next()?.parse().ok());
+                number.map(Some).ok_or_else(|| away(format!("dive-{id}: the answer tells of no version")))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.unexpected(id, &answer)),
+        }
+    }
+
+    async fn forget(&self, id: &SecretId) -> Done {
+        let answer = self.call(id, Method::POST, &version(id, ":destroy"), Some(&json!({}))).await?;
+        match answer.status() {
+            // It is destroyed, or was.
+            StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => Ok(()),
+            _ => Err(self.unexpected(id, &answer)),
+        }
+    }
+
     async fn read(&self, id: &SecretId) -> Done<Option<Secret>> {
-        let answer =
-            self.call(id, Method::GET, &format!("/dive-{id}/versions/{VERSION}:access"), None).await?;
+        let answer = self.call(id, Method::GET, &version(id, ":access"), None).await?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(None),

@@ -23,6 +23,7 @@ mod environment;
 mod file;
 mod google;
 mod name;
+mod rotate;
 mod token;
 mod value;
 mod verbs;
@@ -35,7 +36,7 @@ use async_trait::async_trait;
 use dive_orchestrator::ErrorCode;
 use dive_orchestrator::deploy::{Done, Failure};
 
-pub(crate) use name::{SecretId, SecretName, VERSION};
+pub(crate) use name::{FIRST, SecretId, SecretName};
 pub(crate) use value::Secret;
 pub(crate) use verbs::obey;
 
@@ -56,6 +57,23 @@ pub(crate) trait SecretStore: Send + Sync {
 
     /// The secret; `None` when there is none.
     async fn read(&self, id: &SecretId) -> Done<Option<Secret>>;
+
+    /// Whether versions of a secret are what is given at the time, and not made.
+    fn is_given(&self) -> bool {
+        false
+    }
+
+    /// The newest version of a secret, whichever `id` names; `None` when there is none, or no telling versions apart.
+    async fn newest(&self, id: &SecretId) -> Done<Option<u32>> {
+        let _ = id;
+        Ok(None)
+    }
+
+    /// Drops a version that a newer one took the place of, for good. One that is dropped is no failure.
+    async fn forget(&self, id: &SecretId) -> Done {
+        let _ = id;
+        Ok(())
+    }
 
     /// Keeps a secret, unless there is one.
     ///

@@ -23,8 +23,8 @@ pub(crate) enum SecretName {
     Users,
 }
 
-/// The version that a deployment is made with: the first.
-pub(crate) const VERSION: u32 = 1;
+/// The version that a deployment is made with where there was none before.
+pub(crate) const FIRST: u32 = 1;
 
 impl SecretName {
     pub(crate) const ALL: [Self; 7] = [
@@ -57,14 +57,16 @@ impl SecretName {
     }
 }
 
-/// One secret of one instance, in the version [`VERSION`].
+/// One version of one secret of one instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SecretId {
     pub(crate) instance: Instance,
     pub(crate) name: SecretName,
+    pub(crate) version: u32,
 }
 
-/// Such as `hub-postgres`; no two ids share one, and it is fit for files, variables and resources.
+/// Such as `hub-postgres`, without its version; no two secrets share one, and it is fit for files, variables and
+/// resources.
 impl fmt::Display for SecretId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.instance, self.name.as_str())
@@ -81,7 +83,11 @@ mod tests {
     fn no_two_secrets_share_an_id_and_only_the_hub_has_the_revocations() {
         let instances = ["hub", "spoke-fra", "spoke-redis", "spoke-hub"].map(|name| name.parse().unwrap());
         let ids = instances.iter().flat_map(|instance: &Instance| {
-            SecretName::of(instance).into_iter().map(|name| SecretId { instance: instance.clone(), name })
+            SecretName::of(instance).into_iter().map(|name| SecretId {
+                instance: instance.clone(),
+                name,
+                version: FIRST,
+            })
         });
         let texts: Vec<_> = ids.map(|id| id.to_string()).collect();
         assert_eq!((texts.len(), texts.iter().collect::<BTreeSet<_>>().len()), (25, 25));

@@ -1,11 +1,14 @@
-//! `dive secrets`: which there are, and fetching those that are not here any more.
+//! `dive secrets list` and `load`: which there are, and fetching those that are not here any more.
+
+use std::path::Path;
 
 use dive_orchestrator::store::SqlStore;
 use dive_orchestrator::{ErrorCode, Instance, Phase, Store as _};
 
 use serde_json::{Value, json};
 
-use super::{SecretId, SecretName, SecretStore, VERSION, store};
+use super::rotate::rotate;
+use super::{FIRST, SecretId, SecretName, SecretStore, store};
 use crate::args::{Secrets, instance};
 use crate::complaint::Complaint;
 use crate::ended::not_deployed;
@@ -22,6 +25,9 @@ pub(crate) async fn obey(place: &Place, verb: Secrets) -> Result<Exit, Complaint
             list(place, &*secrets, named, output.json).await
         }
         Secrets::Load { instance: named } => load(place, &*secrets, &instance(&named)?).await,
+        Secrets::Rotate { instance: named, secret, shown } => {
+            rotate(place, &*secrets, &instance(&named)?, secret, shown).await
+        }
     }
 }
 
@@ -30,6 +36,9 @@ pub(crate) async fn obey(place: &Place, verb: Secrets) -> Result<Exit, Complaint
 struct Standing {
     instance: Instance,
     secret: &'static str,
+    version: u32,
+    /// Whether an earlier version is here, too.
+    is_rotating: bool,
     /// Whether the deployment's own copy is here and good, or what is wrong with it.
     copy: Result<bool, String>,
     place: String,
@@ -51,10 +60,13 @@ fn word(found: &Result<bool, String>, [yes, no, otherwise]: [&'static str; 3]) -
 
 impl Standing {
     async fn read(material: &Material, secrets: &dyn SecretStore, id: SecretId) -> Self {
-        let copy = Material::is_there(&material.secret_file(id.name))
-            .and_then(|there| if there { material.secret(id.name).map(|_| true) } else { Ok(false) });
+        let file = material.secret_file(id.name, id.version);
+        let copy = Material::is_there(&file)
+            .and_then(|there| if there { Material::read_secret(&file).map(|_| true) } else { Ok(false) });
         Self {
             secret: id.name.as_str(),
+            version: id.version,
+            is_rotating: material.versions(id.name).is_ok_and(|versions| versions.len() > 1),
             copy: copy.map_err(|failure| failure.detail),
             place: secrets.place(&id),
             store: secrets.has(&id).await.map_err(|failure| failure.detail),
@@ -63,14 +75,14 @@ impl Standing {
     }
 
     fn is_well(&self) -> bool {
-        self.copy == Ok(true) && self.store == Ok(true)
+        self.copy == Ok(true) && self.store == Ok(true) && !self.is_rotating
     }
 
     fn document(&self) -> Value {
         json!({
             "instance": self.instance,
             "secret": self.secret,
-            "version": VERSION,
+            "version": self.version,
             "copy": word(&self.copy, COPY),
             "store": word(&self.store, KEPT),
             "place": self.place,
@@ -79,14 +91,35 @@ impl Standing {
     }
 
     /// Why it is not as it should be, where that is not plain.
-    fn remarks(&self) -> impl Iterator<Item = &String> {
-        [&self.copy, &self.store].into_iter().filter_map(|found| found.as_ref().err())
+    fn remarks(&self) -> impl Iterator<Item = String> {
+        let under_way =
+            || format!("an earlier version is not dropped yet: {}", super::rotate::again(&self.instance));
+        let failed = [&self.copy, &self.store].into_iter().filter_map(|found| found.as_ref().err().cloned());
+        failed.chain(self.is_rotating.then(under_way))
     }
 
     fn row(&self) -> Vec<String> {
-        let of = format!("{}.{VERSION}", self.secret);
+        let of = format!("{}.{}", self.secret, self.version);
         let (copy, kept) = (word(&self.copy, COPY), word(&self.store, KEPT));
         [&self.instance.to_string(), &of, copy, kept, &self.place].map(ToString::to_string).into()
+    }
+}
+
+/// Which versions are written down as made.
+struct Written(Vec<SecretId>);
+
+impl Written {
+    async fn of(place: &Place, material: &Material, instance: &Instance) -> Result<Self, Complaint> {
+        let Some(store) = place.store_if_any()? else { return Ok(Self(Vec::new())) };
+        let intents = store.intents(instance).await?;
+        let ids = intents.iter().filter_map(|intent| material.secret_of(Path::new(&intent.resource.name)));
+        Ok(Self(ids.collect()))
+    }
+
+    /// The newest of a secret.
+    fn version(&self, name: SecretName) -> u32 {
+        let versions = self.0.iter().filter(|id| id.name == name).map(|id| id.version);
+        versions.max().unwrap_or(FIRST)
     }
 }
 
@@ -121,8 +154,10 @@ async fn list(
     let mut standings = Vec::new();
     for instance in instances {
         let material = Material::new(&place.home()?, &instance);
+        let written = Written::of(place, &material, &instance).await?;
         for name in SecretName::of(&instance) {
-            let id = SecretId { instance: instance.clone(), name };
+            let version = written.version(name);
+            let id = SecretId { instance: instance.clone(), name, version };
             standings.push(Standing::read(&material, secrets, id).await);
         }
     }
@@ -160,12 +195,14 @@ async fn load(place: &Place, secrets: &dyn SecretStore, instance: &Instance) -> 
 
 async fn fetch(place: &Place, secrets: &dyn SecretStore, instance: &Instance) -> Result<usize, Complaint> {
     let material = Material::new(&place.home()?, instance);
+    let written = Written::of(place, &material, instance).await?;
     let mut loaded = 0;
     for name in SecretName::of(instance) {
-        if Material::is_there(&material.secret_file(name))? {
+        let version = written.version(name);
+        if Material::is_there(&material.secret_file(name, version))? {
             continue;
         }
-        let id = SecretId { instance: instance.clone(), name };
+        let id = SecretId { instance: instance.clone(), name, version };
         let Some(secret) = secrets.read(&id).await? else {
             return Err(Complaint::of(
                 ErrorCode::SecretLoad,
@@ -173,7 +210,7 @@ async fn fetch(place: &Place, secrets: &dyn SecretStore, instance: &Instance) ->
                 "put it back from its backup; what was made with it takes no other",
             ));
         };
-        material.put_secret(name, &secret)?;
+        material.put_secret(&id, &secret)?;
         loaded += 1;
     }
     Ok(loaded)

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 
 use dive_orchestrator::{Holder, Instance, Phase, Store as _};
+use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::bench::{Bench, Ended, deploy};
@@ -93,6 +94,38 @@ fn what_is_not_deployed_is_neither_taken_down_nor_tried_nor_rolled_back() {
     }
     assert_told!(bench.run(&["hub", "logs", "opal"]));
     assert_eq!(bench.everything(), []);
+}
+
+/// What a program reads is what people do.
+#[tokio::test]
+async fn whatever_is_refused_the_last_line_of_json_says_how_it_ended() {
+    let bench = Bench::new();
+    let store = bench.migrated().await;
+    let fra: Instance = "spoke-fra".parse().unwrap();
+    deploy(&store, &fra, Phase::Seeding).await;
+    drop(store);
+    for (arguments, ending) in [
+        (&["hub", "deploy"][..], "refused"),
+        (&["hub", "deploy", "--from-phase", "deploy"], "refused"),
+        (&["hub", "down"], "refused"),
+        (&["spoke", "up", "--instance", "f_r"], "refused"),
+        (&["spoke", "down", "--instance", "fra"], "refused"),
+        (&["orch-db", "rollback", "fra"], "refused"),
+        (&["nuke", "all"], "refused"),
+        (&["hub", "deploy", "--database", "postgres://nobody@127.0.0.1:1/x"], "database"),
+    ] {
+        let plain = bench.run(arguments);
+        let ended = bench.run(&[arguments, &["--json"]].concat());
+        let result: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+        assert_eq!((&result["event"], &result["ending"]), (&json!("result"), &json!(ending)), "{ended:?}");
+        assert_eq!(result["exit"], ended.code);
+        assert_eq!((plain.code, &plain.err), (ended.code, &ended.err));
+        let [detail, next] = ["detail", "next"].map(|key| result[key].as_str().unwrap());
+        assert!(ended.err.ends_with(&format!(": {detail}\n  next: {next}\n")), "{ended:?}");
+    }
+    let nothing = Bench::new().run(&["nuke", "all", "--confirm", "--json"]);
+    let result: Value = serde_json::from_str(&nothing.out).unwrap();
+    assert_eq!((nothing.code, &result["ending"], &result["exit"]), (0, &json!("removed"), &json!(0)));
 }
 
 /// No engine is there: it is said at once, and nothing is written but the empty database.
@@ -193,8 +226,7 @@ fn a_wrong_password_is_told_and_not_repeated() {
 #[test]
 fn a_database_that_is_away_or_of_no_known_kind_is_told() {
     let bench = Bench::new();
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("postgres://dive:hunter2@{gone}/orchestration");
+    let url = "postgres://dive:hunter2@127.0.0.1:1/orchestration";
     let ended = bench.run_with("DIVE_DATABASE", url, &["status"]);
     assert_eq!(ended.code, 13, "{}", ended.err);
     assert!(ended.err.starts_with("error 1406: ") && !ended.err.contains("hunter2"), "{}", ended.err);

@@ -129,27 +129,35 @@ async fn what_operators_did_is_shown_of_all_and_of_each() {
 #[tokio::test]
 async fn what_cannot_be_compared_does_not_agree() {
     let bench = Bench::new();
-    assert_told!(bench.run(&["orch-db", "check"]));
+    let engine = gone_engine(&bench);
+    let before = bench.everything();
+    assert_told!(bench.run_with("DOCKER_HOST", &engine, &["orch-db", "check"]));
+    assert_eq!(bench.everything(), before, "no database is made");
     let store = bench.migrated().await;
     deploy(&store, &Instance::Hub, Phase::Verification).await;
     deploy(&store, &spoke("fra"), Phase::Deployment).await;
     let before = bench.everything();
-    let engine = gone_engine(&bench);
     assert_told!(bench.run_with("DOCKER_HOST", &engine, &["orch-db", "check"]));
     let json = bench.run_with("DOCKER_HOST", &engine, &["orch-db", "check", "--json"]);
     let document: Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!((json.code, &document[1]["differences"][0]["kind"]), (1, &Value::from("cut-short")));
-    std::fs::remove_file(bench.path().join("engine.sock")).unwrap();
     assert_eq!(bench.everything(), before, "nothing is repaired");
 }
 
 /// What is on this machine of a deployment of which its database knows nothing is named, with what to do about it, and
-/// left alone.
+/// left alone; a database that is not there knows nothing either, and is not made.
 #[tokio::test]
 async fn what_is_of_no_deployment_that_is_known_is_named_and_left_alone() {
     let bench = Bench::new();
+    a_stray_is_named(&bench);
+    assert!(!bench.home().exists());
+    std::fs::remove_file(bench.path().join("engine.sock")).unwrap();
     drop(bench.migrated().await);
-    let (engine, asked) = engine_with_a_stray(&bench);
+    a_stray_is_named(&bench);
+}
+
+fn a_stray_is_named(bench: &Bench) {
+    let (engine, asked) = engine_with_a_stray(bench);
     let check = bench.run_with("DOCKER_HOST", &engine, &["orch-db", "check"]);
     assert_eq!(check.code, 1, "{check:?}");
     let told = "differs  spoke-xyz: container dive-spoke-xyz-opa is there, and this database knows of no such deployment";

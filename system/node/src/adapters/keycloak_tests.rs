@@ -236,10 +236,7 @@ async fn strange_answers_are_no_keys_and_a_strange_key_hinders_no_other() {
 #[tokio::test]
 async fn nobody_listening_is_away_and_not_untrusted() {
     let ours = authority("Coalition");
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let base = format!("https://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let error = keycloak(&base, "", &ours).check().await.unwrap_err().0;
+    let error = keycloak("https://127.0.0.1:1", "", &ours).check().await.unwrap_err().0;
     assert!(error.contains("refused"), "{error}");
 }
 

@@ -168,11 +168,19 @@ impl<'a> Work<'a> {
             self.stop.cancelled().await;
             self.engine.runtime.sleep(GRACE).await;
         };
-        select! {
+        let done = select! {
             biased;
-            done = self.limited(CALL_LIMIT, call) => done.map_err(Trouble::Failed),
-            () = given_up => Err(self.cancelled()),
-        }
+            done = self.engine.runtime.timeout(CALL_LIMIT, call) => Some(done),
+            () = given_up => None,
+        };
+        let dropped = match done {
+            Some(Ok(done)) => return done.map_err(Trouble::Failed),
+            Some(Err(elapsed)) => Trouble::Failed(Failure::new(ErrorCode::Timeout, elapsed.to_string())),
+            None => self.cancelled(),
+        };
+        // It may come to its end at any time.
+        self.holding.settle(false);
+        Err(dropped)
     }
 
     /// A call that changes nothing: dropped at once when the operator stops the run.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failure, Subject};
+use super::{Failure, Subject, Unconfirmed};
 use crate::pipeline::{CannotPlan, Ending};
 use crate::{DeploymentState, ErrorCode, Instance, Phase, StoreError};
 
@@ -52,6 +52,9 @@ pub enum Interrupted {
     /// What was asked for is not possible. Nothing was changed.
     #[error(transparent)]
     Plan(#[from] CannotPlan),
+    /// It can't be taken back, and nobody confirmed it. Nothing was changed.
+    #[error(transparent)]
+    Unconfirmed(#[from] Unconfirmed),
     /// It can't even begin. Nothing was changed.
     #[error("{0}")]
     Refused(Failure),
@@ -89,6 +92,7 @@ impl Interrupted {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Plan(_) | Self::State { .. } | Self::LockLost { .. } => ErrorCode::InvalidState,
+            Self::Unconfirmed(_) => ErrorCode::Configuration,
             Self::Refused(failure) => failure.code,
             Self::Store(error) => error.code(),
             Self::Cancelled { .. } => ErrorCode::Cancelled,
@@ -99,6 +103,8 @@ impl Interrupted {
     pub fn next_step(&self) -> String {
         match self {
             Self::Plan(CannotPlan::NothingToResume) => "nothing; to run all phases again, deploy".to_owned(),
+            Self::Unconfirmed(_) => "if that is meant: `dive nuke … --confirm`".to_owned(),
+            Self::Store(error) => error.next_step().to_owned(),
             Self::LockLost { instance, .. } => {
                 format!("see who holds it: `dive status --instance {instance}`, then `--resume`")
             }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::holding::Holding as Held;
 use super::moves::Work;
-use super::{Event, Failure, Interrupted, Observer, Platform, Report, Site};
+use super::{Confirmed, Event, Failure, Interrupted, Observer, Platform, Report, Site, Thing, rotation};
 use crate::pipeline::{Ask, Facts, Request, Run};
 use crate::preflight::{HubGate, Need};
 use crate::store::Answer;
@@ -18,6 +18,9 @@ use crate::{DeploymentState, ErrorCode, Holder, Instance, Phase, Slot, Store, St
 
 /// Draws a number from [0, 1), for the waits that have chance in them.
 pub type Chance = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+/// Whether the process of a holder is surely gone; false where that can't be known.
+pub type Gone = Arc<dyn Fn(&Holder) -> bool + Send + Sync>;
 
 /// In which order the services of a level are started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Engine {
     pub observer: Arc<dyn Observer>,
     /// Who is at work.
     pub holder: Holder,
+    /// Who is at work no more.
+    pub gone: Gone,
     /// How services of one level are started.
     pub order: Order,
 }
@@ -64,6 +69,7 @@ enum Task<'a> {
     Rollback(Option<Phase>),
     Remove { volumes: bool },
     Down,
+    Rotate(&'a [Thing]),
 }
 
 impl Engine {
@@ -95,7 +101,8 @@ impl Engine {
         self.run(instance, Task::Rollback(to), stop).await
     }
 
-    /// Removes a deployment and everything of it that is found, with its data or but for its `volumes`.
+    /// Removes a deployment and everything of it that is found, with its data or but for its `volumes`, once an
+    /// operator [confirmed](Confirmed) it.
     ///
     /// # Errors
     /// [`Interrupted`], when the run did not come to an end.
@@ -103,6 +110,7 @@ impl Engine {
         &self,
         instance: &Instance,
         volumes: bool,
+        _: Confirmed,
         stop: &CancellationToken,
     ) -> Result<Report, Interrupted> {
         self.run(instance, Task::Remove { volumes }, stop).await
@@ -116,6 +124,22 @@ impl Engine {
     pub async fn down(&self, instance: &Instance, stop: &CancellationToken) -> Result<Report, Interrupted> {
         self.is_known(instance).await?;
         self.run(instance, Task::Down, stop).await
+    }
+
+    /// Gives a deployment that stands newer versions of what it was made with, its secrets, and drops the earlier
+    /// ones once it was seen to work without them. [`rotation`] tells how, and what a crash leaves.
+    ///
+    /// # Errors
+    /// [`Interrupted`], when the run did not come to an end; with [`Interrupted::State`] when it neither stands nor
+    /// was left by an earlier such run.
+    pub async fn rotate(
+        &self,
+        instance: &Instance,
+        newer: &[Thing],
+        stop: &CancellationToken,
+    ) -> Result<Report, Interrupted> {
+        self.is_known(instance).await?;
+        self.run(instance, Task::Rotate(newer), stop).await
     }
 
     /// What there never was is refused before anything is written.
@@ -157,7 +181,11 @@ impl Engine {
         let ended = holding.during(&*self.store, work).await;
         if !matches!(ended, Err(Interrupted::LockLost { .. })) {
             // Whatever comes of it: with this client's end the lock is free, too.
-            let _ = self.store.release(&holding.lease).await;
+            let _ = if holding.is_settled() {
+                self.store.release(&holding.lease).await
+            } else {
+                self.store.leave(&holding.lease).await
+            };
         }
         ended
     }
@@ -173,6 +201,7 @@ impl Engine {
             Task::Deploy(request) => request.ask == Ask::Deploy,
             Task::Rollback(to) => to.is_none(),
             Task::Remove { .. } | Task::Down => true,
+            Task::Rotate(_) => false,
         };
         let facts = self.facts(instance, starts_over).await?;
         let (mut run, why) = match &task {
@@ -184,6 +213,10 @@ impl Engine {
             Task::Remove { volumes: true } => (Run::remove(&facts), format!("nuke {instance}")),
             Task::Remove { volumes: false } => (Run::remove(&facts), format!("clean {instance}")),
             Task::Down => (Run::remove(&facts), format!("down {instance}")),
+            Task::Rotate(_) if !rotation::may_begin(instance, &self.store.history(instance).await?) => {
+                return Err(Interrupted::State { instance: instance.clone(), state: facts.state });
+            }
+            Task::Rotate(_) => (Run::deploy(&rotation::request(), &facts)?, rotation::why(instance)),
         };
         let site = self.site(instance).await?;
         if !matches!(task, Task::Deploy(_)) {
@@ -191,13 +224,19 @@ impl Engine {
         }
         let met = Mutex::default();
         let work = Work::new(self, &site, holding, stop, &met, &why);
+        work.settle().await?;
         match task {
             Task::Down => work.take_down(&facts).await,
             Task::Remove { volumes } => {
                 work.adopt_strays().await?;
                 work.keeping_volumes(!volumes).carry(&mut run, facts.state).await
             }
-            _ => work.carry(&mut run, facts.state).await,
+            Task::Rotate(newer) => {
+                let work = work.bringing(newer);
+                work.reach_newer_versions().await?;
+                work.carry(&mut run, facts.state).await
+            }
+            Task::Deploy(_) | Task::Rollback(_) => work.carry(&mut run, facts.state).await,
         }
     }
 

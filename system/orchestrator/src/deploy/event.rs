@@ -7,13 +7,20 @@ use super::{Failure, Subject, Thing};
 use crate::ladder::Rung;
 use crate::pipeline::Ending;
 use crate::timeouts::{Source, StartTimeout};
-use crate::{DeploymentState, FencingToken, Operation, Phase, Remedy, Service};
+use crate::{DeploymentState, FencingToken, Holder, Operation, Phase, Remedy, Service};
 
 /// One thing that happened. Its text is a line for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The lock is ours.
     Locked(FencingToken),
+    /// What the holder before had asked for is waited out: he did not give the lock back.
+    Settling {
+        /// Who he was.
+        after: Holder,
+        /// For this long.
+        left: Duration,
+    },
     /// The deployment's state changed.
     Entered(DeploymentState),
     /// A phase began.
@@ -126,6 +133,13 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Locked(token) => write!(f, "lock taken, {token}"),
+            Self::Settling { after, left } => {
+                write!(
+                    f,
+                    "{after} ended in the middle; what it had begun has {} to come to its end",
+                    Secs(*left)
+                )
+            }
             Self::Entered(state) => write!(f, "{}", state.as_str()),
             Self::PhaseBegan { phase, remaining: None, .. } => write!(f, "{phase} begins"),
             Self::PhaseBegan { phase, remaining: Some(remaining), .. } => {

@@ -1,6 +1,7 @@
 //! Holding the lock while at work.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dive_runtime::{Monotonic, Runtime};
@@ -19,12 +20,24 @@ pub(super) struct Holding {
     pub(super) lease: Lease,
     runtime: Arc<dyn Runtime>,
     sure_until: Mutex<Monotonic>,
+    is_settled: AtomicBool,
 }
 
 impl Holding {
     /// The lock was asked for at `asked` and given.
     pub(super) fn new(lease: Lease, runtime: Arc<dyn Runtime>, asked: Monotonic) -> Self {
-        Self { lease, runtime, sure_until: Mutex::new(asked + SURE_FOR) }
+        let is_settled = AtomicBool::new(lease.after.is_none());
+        Self { lease, runtime, sure_until: Mutex::new(asked + SURE_FOR), is_settled }
+    }
+
+    /// Whether nothing of ours, or of a holder before us, may be under way that nobody waits for. Else the lock is not
+    /// given back, so that whoever takes it next knows.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_settled.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn settle(&self, is_settled: bool) {
+        self.is_settled.store(is_settled, Ordering::Relaxed);
     }
 
     /// Whether the lock is surely ours. Asked before anything outside of the store is touched: the store fences

@@ -35,6 +35,8 @@ pub(super) struct Met {
     pub(super) warnings: Vec<(Subject, Failure)>,
     /// Everything written down of this deployment.
     pub(super) known: BTreeSet<Thing>,
+    /// Whether earlier versions of something are written down beside newer ones.
+    pub(super) is_rotating: bool,
 }
 
 /// One run at work under its lock.
@@ -46,6 +48,8 @@ pub(super) struct Work<'a> {
     pub(super) stop: &'a CancellationToken,
     pub(super) met: &'a Mutex<Met>,
     pub(super) keeps_volumes: bool,
+    /// Newer versions that INITIALIZATION makes beside what it always makes.
+    pub(super) newer: &'a [Thing],
     began: Monotonic,
     /// The command, in words.
     why: &'a str,
@@ -61,7 +65,7 @@ impl<'a> Work<'a> {
         why: &'a str,
     ) -> Self {
         let began = engine.runtime.now();
-        Self { engine, site, holding, stop, met, keeps_volumes: false, began, why }
+        Self { engine, site, holding, stop, met, keeps_volumes: false, newer: &[], began, why }
     }
 
     /// The same, ended by this stop.
@@ -71,6 +75,10 @@ impl<'a> Work<'a> {
 
     pub(super) fn keeping_volumes(self, keeps_volumes: bool) -> Self {
         Self { keeps_volumes, ..self }
+    }
+
+    pub(super) fn bringing(self, newer: &'a [Thing]) -> Self {
+        Self { newer, ..self }
     }
 
     pub(super) fn tell(&self, event: &Event) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::moves::{Trouble, Work};
+use super::rotation::earlier_versions;
 use super::{Action, Event, Failure, Found, Step, Subject, Thing};
 use crate::{ErrorCode, Operation, Phase, ResourceKind};
 
@@ -12,6 +13,7 @@ impl Work<'_> {
         self.learn_what_is_known().await?;
         match phase {
             Phase::Preflight => {
+                self.levels().await?;
                 self.no_strangers().await?;
                 self.hub_is_there_or_coming().await?;
                 self.steps(phase).await
@@ -25,15 +27,22 @@ impl Work<'_> {
                 self.exactly_what_should_be().await?;
                 self.steps(phase).await?;
                 // It may have failed meanwhile.
-                self.hub_is_complete().await
+                self.hub_is_complete().await?;
+                self.drop_earlier_versions().await
             }
-            Phase::Initialization | Phase::Configuration | Phase::Seeding => self.steps(phase).await,
+            Phase::Initialization => {
+                self.steps(phase).await?;
+                self.make_newer_versions().await
+            }
+            Phase::Configuration | Phase::Seeding => self.steps(phase).await,
         }
     }
 
     async fn learn_what_is_known(&self) -> Result<(), Trouble> {
         let intents = self.engine.store.intents(&self.site.instance).await?;
-        self.met.lock().known = intents.iter().map(|intent| Thing::from(&intent.resource)).collect();
+        let mut met = self.met.lock();
+        met.is_rotating = !earlier_versions(&intents).is_empty();
+        met.known = intents.iter().map(|intent| Thing::from(&intent.resource)).collect();
         Ok(())
     }
 
@@ -43,7 +52,11 @@ impl Work<'_> {
         let list = move |_| -> futures_util::future::BoxFuture<'_, _> {
             Box::pin(async move { work.look(platform.steps(work.site, phase)).await })
         };
-        let steps = self.attempt(Operation::Containers, &subject, list).await?.unwrap_or_default();
+        let steps = self.attempt(Operation::Containers, &subject, list).await?.ok_or_else(|| {
+            // There is no going on without: a phase of which nothing is known would be finished with nothing done.
+            let detail = format!("it can't be told what {phase} consists of");
+            Trouble::Failed(Failure::new(ErrorCode::Definition, detail))
+        })?;
         for step in &steps {
             self.step(phase, step).await?;
         }

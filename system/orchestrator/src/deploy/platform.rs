@@ -1,6 +1,6 @@
 //! The seam to what a deployment is made on: containers, processes, or a simulation of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use async_trait::async_trait;
@@ -179,9 +179,15 @@ pub trait Platform: Send + Sync {
     ///   compares the containers there are with those there must be.
     async fn steps(&self, site: &Site, phase: Phase) -> Done<Vec<Step>>;
 
-    /// The services of a site. What each needs is among them.
+    /// The services of a site.
     fn services(&self, site: &Site) -> Vec<Service> {
         Service::of(&site.instance)
+    }
+
+    /// What must be healthy before each service of a site is started: by [its own table](Service::needs), where nothing
+    /// else is said. PREFLIGHT refuses a cycle in it, and what is needed and not among the services.
+    async fn needs(&self, site: &Site) -> Done<BTreeMap<Service, Vec<Service>>> {
+        Ok(self.services(site).into_iter().map(|service| (service, service.needs().to_vec())).collect())
     }
 
     /// What a service consists of, in the order it is made: its volumes, then its container, which is named
@@ -195,7 +201,8 @@ pub trait Platform: Send + Sync {
     /// that is not as it should be now, it is made anew.
     async fn make(&self, site: &Site, resource: &Resource) -> Done;
 
-    /// Removes a thing, or puts back what stood there before. What is shared goes with its last user.
+    /// Removes a thing, or puts back what stood there before. What is shared goes with its last user. An earlier
+    /// version of a secret that has a newer one is removed when nothing takes it any more.
     async fn unmake(&self, site: &Site, resource: &Resource) -> Done;
 
     /// Looks whether `what` (the text of an [`Action::Check`] of this platform) is so.
@@ -214,6 +221,14 @@ pub trait Platform: Send + Sync {
     /// has given up ([`ErrorCode::ContainerUnhealthy`]), the container engine doesn't answer.
     async fn rung(&self, site: &Site, service: Service, rung: Rung) -> Done<Holding>;
 
+    /// Brings what a service that answers keeps itself, such as a password in its database, to the newest versions of
+    /// this site's secrets. The server may go on taking earlier ones as long as these are not unmade: whoever still
+    /// works with one is not locked out by it. Asked only while there are earlier versions, before the topmost rung.
+    ///
+    /// # Errors
+    /// When waiting may help, too: it is asked again as a rung is.
+    async fn renew(&self, site: &Site, service: Service) -> Done;
+
     /// The last `count` lines a service wrote, oldest first, at most 100.
     async fn log_tail(&self, site: &Site, service: Service, count: usize) -> Done<Vec<String>>;
 
@@ -225,9 +240,6 @@ pub trait Platform: Send + Sync {
     async fn existing(&self, site: &Site) -> Done<Vec<Thing>>;
 
     /// Everything that is there of instances that are not `known`, in order, what is shared not counted: a database
-    /// that was lost, or another one's. Nothing, where only what is asked for here can be.
-    async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>> {
-        let _ = known;
-        Ok(Vec::new())
-    }
+    /// that was lost, or another one's.
+    async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>>;
 }

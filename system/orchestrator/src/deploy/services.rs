@@ -34,7 +34,7 @@ struct Climbed {
 impl Work<'_> {
     /// Brings up all services.
     pub(super) async fn bring_up(&self) -> Result<(), Trouble> {
-        let mut levels = levels::of_services(&self.engine.platform.services(self.site));
+        let mut levels = self.levels().await?;
         if self.engine.order == Order::Serial {
             levels = levels.concat().into_iter().map(|service| vec![service]).collect();
         }
@@ -149,6 +149,11 @@ impl Work<'_> {
     /// Asks rung after rung, and no further than the first that doesn't hold.
     async fn climb(&self, service: Service) -> Result<Climbed, Trouble> {
         for rung in rungs(service) {
+            if *rung == Rung::Functional
+                && let Err(why) = self.renewed(service).await?
+            {
+                return Ok(Climbed { stuck: Some((*rung, why)) });
+            }
             match self.ask(service, *rung).await {
                 Ok(Ok(())) => {}
                 Ok(Err(why)) => return Ok(Climbed { stuck: Some((*rung, why)) }),

@@ -6,7 +6,7 @@ use super::moves::{Trouble, Work};
 use super::{Event, Failure, Interrupted, Report, Subject, Thing};
 use crate::checkpoint::undo_plan;
 use crate::pipeline::{Ending, Facts};
-use crate::{DeploymentState, ErrorCode, Intent, Operation, Phase, ResourceKind, Service, levels};
+use crate::{DeploymentState, ErrorCode, Intent, Operation, Phase, ResourceKind, Service};
 
 /// Against what a kind of thing is undone.
 const fn operation(kind: ResourceKind) -> Operation {
@@ -16,6 +16,14 @@ const fn operation(kind: ResourceKind) -> Operation {
         }
         ResourceKind::RealmObject => Operation::Keycloak,
         ResourceKind::Document => Operation::Documents,
+    }
+}
+
+/// What fails before anything was changed is a refusal.
+pub(super) fn refused(trouble: Trouble) -> Interrupted {
+    match trouble {
+        Trouble::Failed(failure) => Interrupted::Refused(failure),
+        Trouble::Interrupted(interrupted) => interrupted,
     }
 }
 
@@ -38,7 +46,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn undo_one(&self, intent: Intent) -> Result<(), Trouble> {
+    pub(super) async fn undo_one(&self, intent: Intent) -> Result<(), Trouble> {
         let work = *self;
         let thing = Thing::from(&intent.resource);
         let resource = intent.resource.clone();
@@ -58,10 +66,6 @@ impl Work<'_> {
 
     /// Writes down what is there of this site and was not written down, such as under a database that was lost.
     pub(super) async fn adopt_strays(&self) -> Result<(), Interrupted> {
-        let refused = |trouble| match trouble {
-            Trouble::Failed(failure) => Interrupted::Refused(failure),
-            Trouble::Interrupted(interrupted) => interrupted,
-        };
         let existing = self.look(self.engine.platform.existing(self.site)).await.map_err(refused)?;
         let intents = self.engine.store.intents(&self.site.instance).await?;
         for thing in existing {
@@ -81,12 +85,13 @@ impl Work<'_> {
         if matches!(state, S::Unknown | S::RollingBack | S::Cleanup) {
             return Err(Interrupted::State { instance: self.site.instance.clone(), state });
         }
+        let levels = self.levels().await.map_err(refused)?;
         if state != S::Failed {
             self.enter(state, S::Failed, "taken down").await?;
         }
         let onward: Vec<_> = Phase::Deployment.onward().collect();
         self.engine.store.retract(&self.holding.lease, &onward).await?;
-        for level in levels::of_services(&self.engine.platform.services(self.site)).iter().rev() {
+        for level in levels.iter().rev() {
             let stopped = join_all(level.iter().map(|service| self.stop_one(*service))).await;
             for ended in stopped {
                 match ended {

@@ -78,6 +78,39 @@ pub struct Held {
     pub session: SessionId,
     /// The token its writes carry.
     pub token: FencingToken,
+    /// Whether its connection has ended, or its holder left it: it is over then, and was not given back.
+    #[serde(default)]
+    pub is_cut: bool,
+}
+
+/// A holding that ended without being given back. What its holder had asked of other systems may still be under way
+/// there, and none of them fences as the store does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Forsaken {
+    /// Whose it was.
+    pub by: Holder,
+    /// How much of its lease was left when the lock was taken over.
+    pub left: Duration,
+}
+
+impl Forsaken {
+    /// How long whoever took the lock over changes nothing, from then on.
+    ///
+    /// A holder makes no call once its lease is over, and drops those under way one [`HEARTBEAT`] before: so by then they
+    /// have come to their end, whether or not he knows that his connection is. One whose process is gone calls no more,
+    /// and a heartbeat from now is enough.
+    pub fn settles_in(&self, is_gone: bool) -> Duration {
+        if is_gone { self.left.min(HEARTBEAT) } else { self.left }
+    }
+}
+
+/// A lock that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Taken {
+    /// The token of its writes.
+    pub token: FencingToken,
+    /// The holding before, unless it was given back.
+    pub after: Option<Forsaken>,
 }
 
 /// The lock is not to be had: someone else is at work.
@@ -96,7 +129,8 @@ pub struct Lost(pub FencingToken);
 /// # Rules
 /// - At most one holding is live at any instant.
 /// - Each holding has a token greater than that of every holding before it.
-/// - The end of a session ends its holding at once; nobody waits for a timer.
+/// - The end of a session ends its holding at once; nobody waits for a timer to take the lock.
+/// - Whoever takes a lock that was not given back is told so, and how much of that lease was left.
 /// - A holding that was not renewed for [`LEASE`] is over: it can't write, nor be renewed, even when nobody
 ///   took the lock since.
 /// - Only the live holding's token passes [`check`](Self::check), so whoever lost the lock can't write.
@@ -107,31 +141,35 @@ pub struct Lost(pub FencingToken);
 pub struct LockRow {
     /// How many tokens were given out.
     pub issued: u64,
-    /// The last holding that was not ended; it is live only while its lease lasts.
+    /// The last holding, unless it was given back; it is live only while its session and its lease last.
     pub held: Option<Held>,
 }
 
 impl LockRow {
     /// The holding that is live at `now`.
     pub fn live(&self, now: Stamp) -> Option<&Held> {
-        self.held.as_ref().filter(|held| now.saturating_since(held.renewed) < LEASE)
+        self.held.as_ref().filter(|held| !held.is_cut && now.saturating_since(held.renewed) < LEASE)
     }
 
     /// Takes the lock.
     ///
     /// # Errors
     /// [`Contended`] while another holding is live, whoever asks.
-    pub fn acquire(&mut self, now: Stamp, session: SessionId, by: Holder) -> Result<FencingToken, Contended> {
+    pub fn acquire(&mut self, now: Stamp, session: SessionId, by: Holder) -> Result<Taken, Contended> {
         if let Some(held) = &mut self.held {
             held.renewed = held.renewed.min(now);
         }
         if let Some(held) = self.live(now) {
             return Err(Contended(held.clone()));
         }
+        let after = self.held.take().map(|held| {
+            let left = LEASE.saturating_sub(now.saturating_since(held.renewed));
+            Forsaken { by: held.by, left }
+        });
         self.issued += 1;
         let token = FencingToken(self.issued);
-        self.held = Some(Held { by, since: now, renewed: now, session, token });
-        Ok(token)
+        self.held = Some(Held { by, since: now, renewed: now, session, token, is_cut: false });
+        Ok(Taken { token, after })
     }
 
     /// Whether the holder of `token` may write at `now`.
@@ -154,13 +192,22 @@ impl LockRow {
         Ok(())
     }
 
-    /// Gives the lock back.
+    /// Gives the lock back: nothing that its holder asked for is under way any more.
     pub fn release(&mut self, token: FencingToken) {
         self.held.take_if(|held| held.token == token);
     }
 
+    /// Ends a holding without giving the lock back.
+    pub fn leave(&mut self, token: FencingToken) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.token == token) {
+            held.is_cut = true;
+        }
+    }
+
     /// The connection ended, by whatever cause.
     pub fn session_ended(&mut self, session: SessionId) {
-        self.held.take_if(|held| held.session == session);
+        if let Some(held) = self.held.as_mut().filter(|held| held.session == session) {
+            held.is_cut = true;
+        }
     }
 }

@@ -22,6 +22,7 @@ enum Rule {
     OnlyTheLiveHolderWrites,
     WritesInTokenOrder,
     LiveHolderIsNeverRefused,
+    TheForsakenIsNamed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ enum Defect {
     TokensRepeat,
     /// A release frees the lock, whoever holds it by now.
     ReleaseFreesAnyones,
+    /// A holding that ended with its session counts as given back.
+    SessionEndForgets,
 }
 
 /// What a contender believes and does.
@@ -65,6 +68,7 @@ enum Situation {
     TakenFromThePaused,
     FreedByTheSessionsEnd,
     Contended,
+    AfterTheForsaken,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +77,8 @@ struct World {
     now: Stamp,
     contenders: [Contender; 3],
     owner: Option<Owner>,
+    /// Whether the newest holding ended, or will have, without being given back.
+    is_forsaken: bool,
     last_write: FencingToken,
     situation: Situation,
     broken: Option<Rule>,
@@ -85,7 +91,8 @@ impl World {
         let ticks = |at: Stamp| (self.now.saturating_since(at).as_secs() / TICK.as_secs()).min(2);
         let ago = |token: FencingToken| (self.row.issued.saturating_sub(token.number())).min(3);
         let held = self.row.held.as_ref();
-        let row = held.map(|h| (ticks(h.renewed), self.by_age.then(|| ticks(h.since)), ago(h.token)));
+        let row =
+            held.map(|h| (ticks(h.renewed), self.by_age.then(|| ticks(h.since)), ago(h.token), h.is_cut));
         let mut contenders = [0, 1, 2].map(|who| {
             let Contender { holds, paused, write } = self.contenders[who];
             let is_owner = self.owner.is_some_and(|owner| owner.contender == who);
@@ -95,7 +102,7 @@ impl World {
         contenders.sort_unstable();
         let owner = self.owner.map(|owner| (ago(owner.token), ticks(owner.renewed)));
         let late = self.row.issued.saturating_sub(self.last_write.number()).min(3);
-        (row, contenders, owner, late, self.situation, self.broken)
+        (row, contenders, owner, late, self.is_forsaken, self.situation, self.broken)
     }
 
     /// The holding that is live, by the onlooker's own account.
@@ -141,17 +148,26 @@ impl Exploration {
         if self.0 == Defect::StaleByAge
             && world.row.held.as_ref().is_some_and(|h| world.now.saturating_since(h.since) >= LEASE)
         {
-            world.row.held = None;
+            world.row.leave(FencingToken(world.row.issued));
         }
         if self.0 == Defect::TokensRepeat {
             world.row.issued = world.row.issued.min(1).saturating_sub(1);
         }
         let by = Holder { host: String::new(), pid: who as u32 };
-        if let Ok(token) = world.row.acquire(world.now, session, by) {
+        if let Ok(Taken { token, after }) = world.row.acquire(world.now, session, by) {
             let paused =
                 was.is_none() && world.owner.is_some_and(|owner| world.contenders[owner.contender].paused);
-            world.situation = if paused { Situation::TakenFromThePaused } else { Situation::Ordinary };
-            world.broken = was.map(|_| Rule::OneHolder);
+            world.situation = match () {
+                () if paused => Situation::TakenFromThePaused,
+                () if after.is_some() => Situation::AfterTheForsaken,
+                () => Situation::Ordinary,
+            };
+            world.broken = match (was, after.is_some() == world.is_forsaken) {
+                (Some(_), _) => Some(Rule::OneHolder),
+                (None, false) => Some(Rule::TheForsakenIsNamed),
+                (None, true) => None,
+            };
+            world.is_forsaken = true;
             world.owner = Some(Owner { contender: who, token, renewed: world.now });
             world.contenders[who].holds = Some(token);
             if self.0 == Defect::TakenInAClientThatExits {
@@ -182,8 +198,12 @@ impl Exploration {
     }
 
     fn end_session(&self, world: &mut World, who: usize) {
-        if self.0 != Defect::SessionEndUnnoticed {
-            world.row.session_ended(SessionId(who as u64));
+        match self.0 {
+            Defect::SessionEndUnnoticed => {}
+            Defect::SessionEndForgets => {
+                world.row.held.take_if(|held| held.session == SessionId(who as u64));
+            }
+            _ => world.row.session_ended(SessionId(who as u64)),
         }
         if world.owner.is_some_and(|owner| owner.contender == who) {
             world.owner = None;
@@ -202,6 +222,7 @@ impl Model for Exploration {
             now: Stamp::from_millis(1_000_000_000),
             contenders: [Contender::default(); 3],
             owner: None,
+            is_forsaken: false,
             last_write: FencingToken(0),
             situation: Situation::Ordinary,
             broken: None,
@@ -253,6 +274,7 @@ impl Model for Exploration {
             Action::Arrive(who) => self.arrive(&mut world, who)?,
             Action::Release(who) => {
                 let token = world.contenders[who].holds.take()?;
+                world.is_forsaken &= token.number() != world.row.issued;
                 match self.0 {
                     Defect::ReleaseFreesAnyones => world.row.held = None,
                     _ => world.row.release(token),
@@ -285,6 +307,9 @@ impl Model for Exploration {
             Property::sometimes("a contender is turned away", |_, world: &World| {
                 world.situation == Situation::Contended
             }),
+            Property::sometimes("a lock that was not given back is taken", |_, world: &World| {
+                world.situation == Situation::AfterTheForsaken
+            }),
         ]
     }
 }
@@ -296,7 +321,7 @@ fn every_rule_holds_in_every_reachable_state() {
         panic!("{:?}: {:?}", path.last_state().broken, path.clone().into_actions());
     }
     checker.assert_properties();
-    assert_eq!(checker.unique_state_count(), 41_565);
+    assert_eq!(checker.unique_state_count(), 77_590);
 }
 
 #[test]
@@ -307,7 +332,8 @@ fn each_defect_is_seen_as_the_rule_it_breaks() {
         (Defect::StaleByAge, Rule::OneHolder),
         (Defect::SessionEndUnnoticed, Rule::FreeWhenOver),
         (Defect::TokensRepeat, Rule::OnlyTheLiveHolderWrites),
-        (Defect::ReleaseFreesAnyones, Rule::LiveHolderIsNeverRefused),
+        (Defect::ReleaseFreesAnyones, Rule::OneHolder),
+        (Defect::SessionEndForgets, Rule::TheForsakenIsNamed),
     ] {
         let checker =
             Exploration(defect).checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();

@@ -12,6 +12,7 @@ enum Step {
     Renew(prop::sample::Index),
     Write(prop::sample::Index),
     Release(prop::sample::Index),
+    Leave(prop::sample::Index),
     EndSession(u8),
 }
 
@@ -24,6 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any_token().prop_map(Step::Renew),
         6 => any_token().prop_map(Step::Write),
         1 => any_token().prop_map(Step::Release),
+        1 => any_token().prop_map(Step::Leave),
         1 => (0u8..5).prop_map(Step::EndSession),
     ]
 }
@@ -39,6 +41,7 @@ proptest! {
         let mut now = Stamp::from_millis(1_000_000_000);
         let mut given: Vec<(FencingToken, SessionId)> = Vec::new();
         let mut last_write = FencingToken(0);
+        let mut given_back = FencingToken(0);
         for step in steps {
             let before = row.clone();
             let pick = |index: prop::sample::Index| {
@@ -51,8 +54,12 @@ proptest! {
                     let session = SessionId(u64::from(contender));
                     let live = before.live(now).cloned();
                     match row.acquire(now, session, holder(contender)) {
-                        Ok(token) => {
+                        Ok(Taken { token, after }) => {
                             prop_assert_eq!(live, None, "one holder");
+                            let last = given.last().map(|(last, _)| *last);
+                            prop_assert_eq!(after.is_some(), last.is_some_and(|last| last != given_back),
+                                "whoever follows one that did not give it back is told");
+                            prop_assert!(after.is_none_or(|before| before.left <= LEASE));
                             prop_assert!(given.iter().all(|(earlier, _)| *earlier < token), "tokens grow");
                             prop_assert_eq!(row.check(now, token), Ok(()));
                             given.push((token, session));
@@ -84,24 +91,35 @@ proptest! {
                     } else if token.number() == row.issued
                         && let Some(held) = &row.held
                     {
-                        prop_assert!(now.saturating_since(held.renewed) >= LEASE, "not refused early");
+                        let is_over = held.is_cut || now.saturating_since(held.renewed) >= LEASE;
+                        prop_assert!(is_over, "not refused early");
                     }
                 },
                 Step::Release(index) => if let Some(token) = pick(index) {
                     row.release(token);
+                    if given.last().is_some_and(|(last, _)| *last == token) {
+                        given_back = token;
+                    }
                     prop_assert_eq!(row.check(now, token), Err(Lost(token)));
                     if before.held.as_ref().is_none_or(|held| held.token != token) {
                         prop_assert_eq!(&row, &before, "a late release frees nothing");
                     }
                 },
+                Step::Leave(index) => if let Some(token) = pick(index) {
+                    row.leave(token);
+                    prop_assert_eq!(row.check(now, token), Err(Lost(token)));
+                    if before.check(now, token).is_err() {
+                        prop_assert_eq!(row.live(now), before.live(now), "a late one frees nothing");
+                    }
+                },
                 Step::EndSession(contender) => {
                     let session = SessionId(u64::from(contender));
                     row.session_ended(session);
-                    prop_assert!(row.held.as_ref().is_none_or(|held| held.session != session));
-                    if before.held.as_ref().is_some_and(|held| held.session == session) {
+                    prop_assert!(row.live(now).is_none_or(|held| held.session != session));
+                    if before.live(now).is_some_and(|held| held.session == session) {
                         prop_assert!(row.clone().acquire(now, SessionId(77), holder(9)).is_ok(), "free at once");
                     } else {
-                        prop_assert_eq!(&row, &before);
+                        prop_assert_eq!(row.live(now), before.live(now));
                     }
                 }
             }
@@ -109,6 +127,16 @@ proptest! {
             prop_assert!(can_write <= 1);
             prop_assert!(row.issued >= before.issued);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_waited_out_is_never_longer_than_the_lease_would_have_been(left in 0u64..=20_000) {
+        let left = Duration::from_millis(left);
+        let before = Forsaken { by: holder(1), left };
+        prop_assert_eq!(before.settles_in(false), left, "he may not know yet that it is over");
+        prop_assert_eq!(before.settles_in(true), left.min(HEARTBEAT));
     }
 }
 

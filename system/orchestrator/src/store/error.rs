@@ -118,6 +118,17 @@ impl StoreError {
         }
     }
 
+    /// What an operator does next, in one line.
+    pub const fn next_step(&self) -> &'static str {
+        match self {
+            Self::Corrupt { .. } => {
+                "take it back to nothing, which needs none: `dive orch-db rollback`; or deploy it again"
+            }
+            Self::Unreadable { .. } => "restore the database from its backup",
+            _ => self.code().next_step(),
+        }
+    }
+
     pub(crate) fn contended(instance: &Instance, contended: Contended) -> Self {
         Self::Contended { instance: instance.clone(), held: contended.0 }
     }

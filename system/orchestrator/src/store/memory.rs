@@ -61,6 +61,13 @@ impl Database {
         self.shared.inner.lock().away = None;
     }
 
+    /// Puts something that is no state where the newest state of an instance is, behind the store's back; or puts it
+    /// back as it was.
+    pub fn damage_state(&self, instance: &Instance, is_damaged: bool) {
+        let mut inner = self.shared.inner.lock();
+        inner.tables.instances.entry(instance.clone()).or_default().log_is_damaged = is_damaged;
+    }
+
     /// Changes a checkpoint behind the store's back, as a disk that lies would.
     /// False when there is none of that phase.
     pub fn corrupt_checkpoint(&self, instance: &Instance, phase: Phase) -> bool {
@@ -131,6 +138,13 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn leave(&self, lease: &Lease) -> Answer<()> {
+        self.run(|tables, _| {
+            tables.leave(lease);
+            Ok(())
+        })
+    }
+
     async fn holder(&self, instance: &Instance) -> Answer<Option<Held>> {
         self.run(|tables, now| Ok(tables.read(instance, |rows| rows.lock.live(now).cloned())))
     }
@@ -140,12 +154,12 @@ impl Store for MemoryStore {
     }
 
     async fn state(&self, instance: &Instance) -> Answer<DeploymentState> {
-        self.run(|tables, _| Ok(tables.read(instance, |rows| Some(rows.log.state()))))
+        self.run(|tables, _| tables.read_log(instance, |log| Some(log.state())))
             .map(|state| state.unwrap_or(DeploymentState::Unknown))
     }
 
     async fn history(&self, instance: &Instance) -> Answer<Vec<StateChange>> {
-        self.run(|tables, _| Ok(tables.read(instance, |rows| rows.log.entries().to_vec())))
+        self.run(|tables, _| tables.read_log(instance, |log| log.entries().to_vec()))
     }
 
     async fn transition(

@@ -20,11 +20,11 @@ use async_trait::async_trait;
 pub use error::StoreError;
 pub use memory::{Database, MemoryStore};
 pub use records::{AuditEntry, ErrorRecord, Link, PhaseRun, ServiceStart};
-pub use sql::{PATIENCE, SqlStore, session_lasts};
+pub use sql::{PATIENCE, SqlStore};
 
 use crate::{
-    Admission, BreakerRow, Checkpoint, DeploymentState, FencingToken, Held, Holder, Instance, InstanceCode,
-    Intent, Operation, Outcome, Phase, Resource, Service, Slot, StateChange,
+    Admission, BreakerRow, Checkpoint, DeploymentState, FencingToken, Forsaken, Held, Holder, Instance,
+    InstanceCode, Intent, Operation, Outcome, Phase, Resource, Service, Slot, StateChange,
 };
 
 /// What every store method answers.
@@ -38,6 +38,8 @@ pub struct Lease {
     pub instance: Instance,
     /// Which holding.
     pub token: FencingToken,
+    /// The holding before, unless it was given back.
+    pub after: Option<Forsaken>,
 }
 
 /// The one store of the orchestration's state, seen through one client of it.
@@ -68,6 +70,10 @@ pub trait Store: Send + Sync {
 
     /// Gives a lock back. One that is no longer held is no error.
     async fn release(&self, lease: &Lease) -> Answer<()>;
+
+    /// Ends a holding without giving the lock back, as a crash would: what its holder asked for may still be under way.
+    /// One that is over is no error.
+    async fn leave(&self, lease: &Lease) -> Answer<()>;
 
     /// Who holds the lock now.
     async fn holder(&self, instance: &Instance) -> Answer<Option<Held>>;

@@ -8,7 +8,7 @@ use crate::checkpoint::Ledger;
 use crate::state::StateLog;
 use crate::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Holder, Instance, InstanceCode, LockRow, Operation,
-    Outcome, Phase, Resource, Service, SessionId, Slot, Stamp, StateChange,
+    Outcome, Phase, Resource, Service, SessionId, Slot, Stamp, StateChange, Taken,
 };
 
 /// The rows of one instance.
@@ -16,12 +16,24 @@ use crate::{
 pub(super) struct Rows {
     pub(super) lock: LockRow,
     pub(super) log: StateLog,
+    /// Whether its newest row holds no state.
+    pub(super) log_is_damaged: bool,
     pub(super) ledger: Ledger,
     pub(super) checkpoints: BTreeMap<Phase, Checkpoint>,
     pub(super) checkpoints_saved: u64,
     pub(super) phase_runs: Vec<PhaseRun>,
     pub(super) errors: Vec<ErrorRecord>,
     pub(super) links: BTreeMap<Instance, Link>,
+}
+
+impl Rows {
+    fn readable_log(&self) -> Answer<&StateLog> {
+        if self.log_is_damaged {
+            let why = "its newest row holds no state".to_owned();
+            return Err(StoreError::Unreadable { table: "state_transitions", why });
+        }
+        Ok(&self.log)
+    }
 }
 
 /// All rows.
@@ -40,6 +52,18 @@ impl Tables {
         self.instances.get(instance).map(read).unwrap_or_default()
     }
 
+    /// The states of an instance, to read.
+    pub(super) fn read_log<T: Default>(
+        &self,
+        instance: &Instance,
+        read: impl FnOnce(&StateLog) -> T,
+    ) -> Answer<T> {
+        match self.instances.get(instance) {
+            Some(rows) => Ok(read(rows.readable_log()?)),
+            None => Ok(T::default()),
+        }
+    }
+
     /// The rows of an instance, to write under a lease that is live.
     fn write(&mut self, now: Stamp, lease: &Lease) -> Answer<&mut Rows> {
         let rows = self.instances.entry(lease.instance.clone()).or_default();
@@ -56,7 +80,7 @@ impl Tables {
     ) -> Answer<Lease> {
         let rows = self.instances.entry(instance.clone()).or_default();
         match rows.lock.acquire(now, session, by.clone()) {
-            Ok(token) => Ok(Lease { instance: instance.clone(), token }),
+            Ok(Taken { token, after }) => Ok(Lease { instance: instance.clone(), token, after }),
             Err(contended) => Err(StoreError::contended(instance, contended)),
         }
     }
@@ -69,6 +93,12 @@ impl Tables {
     pub(super) fn release(&mut self, lease: &Lease) {
         if let Some(rows) = self.instances.get_mut(&lease.instance) {
             rows.lock.release(lease.token);
+        }
+    }
+
+    pub(super) fn leave(&mut self, lease: &Lease) {
+        if let Some(rows) = self.instances.get_mut(&lease.instance) {
+            rows.lock.leave(lease.token);
         }
     }
 
@@ -87,6 +117,7 @@ impl Tables {
         why: &str,
     ) -> Answer<StateChange> {
         let rows = self.write(now, lease)?;
+        rows.readable_log()?;
         let change = rows.log.append(now, lease.token, expected_from, to, why);
         change.cloned().map_err(|refused| StoreError::Refused { instance: lease.instance.clone(), refused })
     }

@@ -103,6 +103,7 @@ fn command() -> impl Strategy<Value = Command> {
         2 => point.prop_map(Command::Rollback),
         1 => Just(Command::Remove),
         1 => Just(Command::Down),
+        2 => Just(Command::Rotate),
     ]
 }
 

@@ -4,89 +4,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use dive_orchestrator::deploy::simulated::{CallKind, Fault, failure};
-use dive_orchestrator::deploy::{Done, Found, Holding, Platform, Site, Step, Subject, Thing};
-use dive_orchestrator::ladder::Rung;
-use dive_orchestrator::{ErrorCode, Instance, Phase, Remedy, Resource, Service};
+use dive_orchestrator::{ErrorCode, Instance, Service};
 use dive_runtime::{Monotonic, Runtime, Task, Wall};
 
+use crate::faulty::{Defect, Faulty};
 use crate::time::Time;
 use crate::world::{Command, World};
 
-/// What is wrong with what stands between the engine and the machine.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Defect {
-    None,
-    /// A container that runs counts as healthy.
-    RunningIsHealthy,
-    /// A service that failed counts as up, so that the next level starts.
-    FailedIsUp,
-    /// What is made is made before it is asked for, and so before it is written down.
-    MadeWhenFound,
-    /// What is there is not found when it is to be removed.
-    RemovesNothing,
-}
-
-struct Faulty {
-    defect: Defect,
-    machine: Arc<dyn Platform>,
-}
-
-#[async_trait]
-impl Platform for Faulty {
-    async fn steps(&self, site: &Site, phase: Phase) -> Done<Vec<Step>> {
-        self.machine.steps(site, phase).await
-    }
-    fn parts(&self, site: &Site, service: Service) -> Vec<Thing> {
-        self.machine.parts(site, service)
-    }
-    async fn find(&self, site: &Site, thing: &Thing) -> Done<Found> {
-        let found = self.machine.find(site, thing).await?;
-        if self.defect == Defect::MadeWhenFound && found == Found::Nothing {
-            self.machine.make(site, &thing.clone().over(None)).await?;
-        }
-        Ok(found)
-    }
-    async fn make(&self, site: &Site, resource: &Resource) -> Done {
-        self.machine.make(site, resource).await
-    }
-    async fn unmake(&self, site: &Site, resource: &Resource) -> Done {
-        if self.defect == Defect::RemovesNothing {
-            return Ok(());
-        }
-        self.machine.unmake(site, resource).await
-    }
-    async fn check(&self, site: &Site, phase: Phase, what: &str) -> Done {
-        self.machine.check(site, phase, what).await
-    }
-    async fn start(&self, site: &Site, service: Service) -> Done {
-        self.machine.start(site, service).await
-    }
-    async fn stop(&self, site: &Site, service: Service) -> Done {
-        self.machine.stop(site, service).await
-    }
-    async fn rung(&self, site: &Site, service: Service, rung: Rung) -> Done<Holding> {
-        match self.defect {
-            Defect::RunningIsHealthy => self.machine.rung(site, service, Rung::Exists).await,
-            Defect::FailedIsUp => Ok(self.machine.rung(site, service, rung).await.unwrap_or(Holding::Yes)),
-            _ => self.machine.rung(site, service, rung).await,
-        }
-    }
-    async fn log_tail(&self, site: &Site, service: Service, count: usize) -> Done<Vec<String>> {
-        self.machine.log_tail(site, service, count).await
-    }
-    async fn remedy(&self, site: &Site, remedy: Remedy, subject: &Subject) -> Done {
-        self.machine.remedy(site, remedy, subject).await
-    }
-    async fn existing(&self, site: &Site) -> Done<Vec<Thing>> {
-        self.machine.existing(site).await
-    }
-}
-
 fn world_with(defect: Defect) -> World {
     let mut world = World::in_memory();
-    world.platform = Arc::new(Faulty { defect, machine: Arc::new(world.machine.clone()) });
+    world.platform = Arc::new(Faulty { defect, machine: Arc::new(world.machine.clone()), late: None });
     world
 }
 
@@ -165,7 +93,7 @@ fn waits_that_are_not_those_of_the_matrix_are_seen() {
     let waited = |impatient: bool| {
         let world = World::in_memory();
         world.machine.breaks(|call| {
-            let hit = call.kind == CallKind::Make && call.subject == "hub/secrets/keycloak";
+            let hit = call.kind == CallKind::Make && call.subject == "hub/secrets/keycloak.1";
             hit.then(|| Fault::Fails(failure(ErrorCode::SecretLoad)))
         });
         let mut engine = world.engine();

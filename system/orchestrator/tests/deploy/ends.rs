@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dive_orchestrator::deploy::simulated::{Call, CallKind, Fault, failure};
-use dive_orchestrator::deploy::{Event, Interrupted, Thing};
+use dive_orchestrator::deploy::{Confirmed, Event, Interrupted, Thing};
 use dive_orchestrator::pipeline::{Ask, Ending, Request};
 use dive_orchestrator::{
     DeploymentState, ErrorCode, Instance, NETWORK, OnFailure, Phase, ResourceKind, StoreError,
@@ -193,7 +193,9 @@ fn removed_but_for_its_volumes_it_has_them_and_finds_them_again() {
     let hub = Instance::Hub;
     world.ends(&hub, Command::Deploy, Ending::Complete);
     let engine = world.engine();
-    world.run(Box::pin(engine.remove(&hub, false, &CancellationToken::new()))).unwrap();
+    world
+        .run(Box::pin(engine.remove(&hub, false, Confirmed::said(true).unwrap(), &CancellationToken::new())))
+        .unwrap();
     drop(engine);
     let volumes = ["dive-hub-mongodb-data", "dive-hub-postgres-data"];
     let volumes: BTreeSet<_> = volumes.map(|name| Thing::new(ResourceKind::Volume, name)).into();
@@ -261,4 +263,46 @@ fn what_operators_do_by_hand_is_written_down_and_what_is_refused_is_not() {
     let trail = world.stored(async |store| store.audit_trail().await.unwrap());
     let acts: Vec<_> = trail.iter().map(|entry| entry.action.as_str()).collect();
     assert_eq!(acts, ["down hub", "rollback hub to DEPLOYMENT", "nuke hub"]);
+}
+
+/// A row that holds no state is not read as one, least of all as one from which everything is allowed.
+#[test]
+fn a_state_that_is_none_allows_nothing_and_nothing_is_changed() {
+    let world = World::in_memory();
+    let (hub, fra) = (Instance::Hub, spoke("fra"));
+    world.ends(&hub, Command::Deploy, Ending::Complete);
+    world.database().damage_state(&hub, true);
+    let calls = world.machine.calls().len();
+    let commands = [
+        Command::Deploy,
+        Command::Resume,
+        Command::Rollback(None),
+        Command::Rollback(Some(Phase::Seeding)),
+        Command::Remove,
+        Command::Down,
+    ];
+    for (instance, command) in
+        commands.map(|command| (&hub, command)).into_iter().chain([(&fra, Command::Deploy)])
+    {
+        let refused = world.does(instance, command).unwrap_err();
+        assert!(
+            matches!(refused, Interrupted::Store(StoreError::Unreadable { .. })),
+            "{command:?}: {refused}"
+        );
+        assert_eq!(refused.code(), ErrorCode::Database);
+        assert!(refused.next_step().contains("backup"), "{}", refused.next_step());
+    }
+    assert_eq!(world.machine.calls().len(), calls, "the machine was not even asked");
+    world.database().damage_state(&hub, false);
+    world.is_sound(&hub);
+    world.stands(&hub);
+    world.ends(&fra, Command::Deploy, Ending::Complete);
+}
+
+#[test]
+fn what_was_not_confirmed_can_not_even_be_asked_for() {
+    let unconfirmed = Interrupted::from(Confirmed::said(false).unwrap_err());
+    assert_eq!(unconfirmed.code(), ErrorCode::Configuration);
+    assert!(unconfirmed.next_step().contains("--confirm"));
+    assert!(Confirmed::said(true).is_ok());
 }

@@ -6,10 +6,10 @@ use dive_orchestrator::deploy::simulated::{Call, CallKind, Fault, failure};
 use dive_orchestrator::deploy::{Event, Order};
 use dive_orchestrator::pipeline::Ending;
 use dive_orchestrator::timeouts::Source;
-use dive_orchestrator::{ErrorCode, Instance, Phase, Service};
+use dive_orchestrator::{DeploymentState, ErrorCode, Instance, Phase, Service};
 
 use crate::trying::times;
-use crate::world::{Command, World};
+use crate::world::{Command, World, spoke};
 
 fn calls(world: &World, kind: CallKind, subject: &str) -> usize {
     let hit = |call: &&Call| call.kind == kind && call.subject == subject;
@@ -152,4 +152,68 @@ fn a_service_that_dies_before_verification_is_seen_and_started_again() {
     assert_eq!((report.ending, has_died), (Ending::Complete, true), "{report:?}");
     assert_eq!(calls(&world, CallKind::Remedy, "opa"), 1);
     world.stands(&Instance::Hub);
+}
+
+/// The levels of services that needs of each other make impossible are named before anything is made.
+#[test]
+fn what_needs_itself_is_named_before_anything_is_made_and_stops_nothing_that_stands() {
+    let world = World::in_memory();
+    world.ends(&Instance::Hub, Command::Deploy, Ending::Complete);
+    let fra = spoke("fra");
+    world.machine.depends(Service::Keycloak, &[Service::Postgres, Service::Backend]);
+    let report = world.ends(&fra, Command::Deploy, Ending::Undone { failed: Phase::Preflight });
+    let failure = report.failure.unwrap();
+    assert_eq!(failure.code, ErrorCode::DependencyCycle);
+    assert_eq!(failure.detail, "a dependency cycle: keycloak → backend → keycloak");
+    world.is_gone(&fra);
+    let changes = [CallKind::Make, CallKind::Start, CallKind::Stop];
+    let changed = |call: &Call| changes.contains(&call.kind) && call.instance == fra;
+    assert!(!world.machine.calls().iter().any(changed), "nothing was made");
+    // In which order to stop can't be told either: nothing is stopped.
+    let refused = world.does(&Instance::Hub, Command::Down).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::DependencyCycle);
+    assert_eq!(world.state(&Instance::Hub), DeploymentState::Complete);
+    assert!(world.machine.is_healthy(&Instance::Hub));
+
+    world.machine.depends(Service::Keycloak, &[Service::OpalServer]);
+    let report = world.ends(&fra, Command::Deploy, Ending::Undone { failed: Phase::Preflight });
+    let failure = report.failure.unwrap();
+    assert_eq!(failure.code, ErrorCode::Dependency, "a spoke has no such service: {failure}");
+}
+
+#[test]
+fn a_service_comes_up_after_what_its_platform_says_it_needs() {
+    let world = World::in_memory();
+    world.machine.depends(Service::Redis, &[Service::Postgres]);
+    world.ends(&Instance::Hub, Command::Deploy, Ending::Complete);
+    world.stands(&Instance::Hub);
+    let levels: Vec<_> = world
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Level { level, services } => Some((level, services)),
+            _ => None,
+        })
+        .collect();
+    assert!(levels[1].1.contains(&Service::Redis) && !levels[0].1.contains(&Service::Redis), "{levels:?}");
+}
+
+/// What was issued may have expired when a deployment comes up again: it is found before anything is started, issued
+/// again, and nobody is asked.
+#[test]
+fn a_certificate_that_expired_while_it_was_down_is_issued_again_before_anything_is_started() {
+    let world = World::in_memory();
+    let hub = Instance::Hub;
+    world.ends(&hub, Command::Deploy, Ending::Complete);
+    world.ends(&hub, Command::Down, Ending::Stopped);
+    world.time.jump(Duration::from_hours(400 * 24));
+    let before = world.machine.calls().len();
+    world.ends(&hub, Command::Resume, Ending::Complete);
+    world.stands(&hub);
+    world.is_sound(&hub);
+    let calls = world.machine.calls().split_off(before);
+    let at = |kind: CallKind| calls.iter().position(|call| call.kind == kind).unwrap();
+    assert!(at(CallKind::Remedy) < at(CallKind::Start), "{calls:?}");
+    let errors = world.stored(async |store| store.errors(&hub).await.unwrap());
+    assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), [ErrorCode::Certificate]);
 }

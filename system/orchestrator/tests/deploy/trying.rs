@@ -41,7 +41,7 @@ fn waits(world: &World, of: &str) -> Vec<Duration> {
 #[test]
 fn each_operation_waits_by_its_own_row_and_then_ends() {
     let rows = [
-        ("hub/secrets/keycloak", Operation::Secret, ErrorCode::SecretLoad),
+        ("hub/secrets/keycloak.1", Operation::Secret, ErrorCode::SecretLoad),
         ("hub/realm", Operation::Keycloak, ErrorCode::Timeout),
         ("hub/policy-token", Operation::Policy, ErrorCode::Timeout),
         ("hub/resources", Operation::Documents, ErrorCode::Unknown),
@@ -122,7 +122,7 @@ fn an_answer_lost_a_thing_made_in_part_and_a_call_that_hangs_are_no_different_fr
     let lost = failure(ErrorCode::Timeout);
     for fault in [Fault::LosesTheAnswer(lost.clone()), Fault::Halfway(lost), Fault::Hangs] {
         for (kind, name) in [
-            (CallKind::Make, "hub/secrets/keycloak"),
+            (CallKind::Make, "hub/secrets/keycloak.1"),
             (CallKind::Make, "dive-shared"),
             (CallKind::Make, "dive-hub-keycloak"),
             (CallKind::Make, "hub/users"),
@@ -229,4 +229,23 @@ fn a_step_that_cannot_be_asked_unprotected_is_not_asked_at_all() {
     world.is_sound(&Instance::Hub);
     world.store_heals();
     world.ends(&Instance::Hub, Command::Resume, Ending::Complete);
+}
+
+/// Whatever the error is: a phase whose work is not known is not done by doing none of it.
+#[test]
+fn a_phase_of_which_it_can_not_be_told_what_it_consists_of_fails() {
+    for code in [ErrorCode::Folder, ErrorCode::StaleContainer, ErrorCode::FederationVerify] {
+        let world = World::in_memory();
+        world.machine.breaks(move |call| {
+            let hit = call.kind == CallKind::Steps && call.subject == "INITIALIZATION";
+            hit.then(|| Fault::Fails(failure(code)))
+        });
+        let failed = Ending::Undone { failed: Phase::Initialization };
+        let report = world.ends(&Instance::Hub, Command::Deploy, failed);
+        assert_eq!(report.failure.unwrap().code, ErrorCode::Definition);
+        world.is_gone(&Instance::Hub);
+        world.machine.heals();
+        world.ends(&Instance::Hub, Command::Deploy, Ending::Complete);
+        world.stands(&Instance::Hub);
+    }
 }

@@ -1,5 +1,6 @@
 //! A store that can be cut between any two of its calls, and made to fail.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,16 +10,49 @@ use dive_orchestrator::{
     Admission, BreakerRow, Checkpoint, DeploymentState, Held, Holder, Instance, InstanceCode, Intent, Lease,
     Operation, Outcome, Phase, Resource, Service, Slot, StateChange, Store, StoreError,
 };
+use parking_lot::Mutex;
 
 use crate::time::{Time, pause};
 
 /// Decides whether a call, given its name, fails.
 pub(crate) type Faults = Arc<dyn Fn(&str) -> Option<StoreError> + Send + Sync>;
 
+/// The process numbers of operators at work.
+#[derive(Clone, Default)]
+pub(crate) struct Alive(Arc<Mutex<BTreeSet<u32>>>);
+
+impl Alive {
+    pub(crate) fn is_gone(&self, pid: u32) -> bool {
+        !self.0.lock().contains(&pid)
+    }
+}
+
+/// One of them. Dropping it is its end.
+pub(crate) struct Process {
+    pid: u32,
+    alive: Alive,
+}
+
+impl Process {
+    pub(crate) fn started(pid: u32, alive: &Alive) -> Self {
+        alive.0.lock().insert(pid);
+        Self { pid, alive: alive.clone() }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.alive.0.lock().remove(&self.pid);
+    }
+}
+
 pub(crate) struct Watched {
     pub(crate) inner: Box<dyn Store>,
+    pub(crate) _process: Process,
     pub(crate) time: Time,
     pub(crate) faults: Faults,
+    /// Whether nobody is told that the holder before did not give the lock back.
+    pub(crate) forgets: bool,
 }
 
 impl Watched {
@@ -39,6 +73,10 @@ macro_rules! watch {
     ($($name:ident($($arg:ident: $of:ty),*) -> $answer:ty;)+) => {
         #[async_trait]
         impl Store for Watched {
+            async fn acquire(&self, instance: &Instance, by: &Holder) -> Answer<Lease> {
+                let lease = self.call("acquire", self.inner.acquire(instance, by)).await?;
+                Ok(Lease { after: lease.after.clone().filter(|_| !self.forgets), ..lease })
+            }
             $(async fn $name(&self, $($arg: $of),*) -> Answer<$answer> {
                 self.call(stringify!($name), self.inner.$name($($arg),*)).await
             })+
@@ -48,9 +86,9 @@ macro_rules! watch {
 
 watch! {
     migrate() -> ();
-    acquire(instance: &Instance, by: &Holder) -> Lease;
     renew(lease: &Lease) -> ();
     release(lease: &Lease) -> ();
+    leave(lease: &Lease) -> ();
     holder(instance: &Instance) -> Option<Held>;
     instances() -> Vec<Instance>;
     state(instance: &Instance) -> DeploymentState;

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use dive_orchestrator::deploy::simulated::SimulatedPlatform;
-use dive_orchestrator::deploy::{Engine, Event, Interrupted, Order, Platform, Report, Thing};
+use dive_orchestrator::deploy::simulated::{SimulatedPlatform, newer_secrets};
+use dive_orchestrator::deploy::{
+    Confirmed, Engine, Event, Interrupted, Order, Platform, Report, Site, Thing,
+};
 use dive_orchestrator::pipeline::{Ask, Ending};
 use dive_orchestrator::store::{Database, SqlStore};
-use dive_orchestrator::{DeploymentState, Holder, Instance, Phase, Store, StoreError};
+use dive_orchestrator::{DeploymentState, Holder, Instance, Phase, Slot, Store, StoreError};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::time::Time;
-use crate::watched::Watched;
+use crate::watched::{Alive, Process, Watched};
 
 enum Kept {
     Memory(Database),
@@ -33,7 +35,9 @@ pub(crate) struct World {
     faults: Arc<Mutex<Option<crate::watched::Faults>>>,
     pub(crate) log: Log,
     pub(crate) order: Order,
-    pids: AtomicU64,
+    pids: AtomicU32,
+    alive: Alive,
+    forgets: AtomicBool,
     tokio: tokio::runtime::Runtime,
 }
 
@@ -44,6 +48,7 @@ pub(crate) enum Command {
     Rollback(Option<Phase>),
     Remove,
     Down,
+    Rotate,
 }
 
 pub(crate) fn spoke(code: &str) -> Instance {
@@ -74,7 +79,9 @@ impl World {
             faults: Arc::default(),
             log: Log::default(),
             order: Order::Parallel,
-            pids: AtomicU64::new(1),
+            pids: AtomicU32::new(1),
+            alive: Alive::default(),
+            forgets: AtomicBool::new(false),
             tokio: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
         }
     }
@@ -106,13 +113,21 @@ impl World {
         *self.faults.lock() = None;
     }
 
+    /// From now on nobody hears of a lock that was not given back.
+    pub(crate) fn forgets_who_was_before(&self) {
+        self.forgets.store(true, Ordering::Relaxed);
+    }
+
     /// An operator's process, with a client of its own.
     pub(crate) fn engine(&self) -> Engine {
         let faults = Arc::clone(&self.faults);
         let (time, log) = (self.time.clone(), Arc::clone(&self.log));
+        let (pid, alive) = (self.pids.fetch_add(1, Ordering::Relaxed), self.alive.clone());
         Engine {
             store: Arc::new(Watched {
                 inner: self.client(),
+                forgets: self.forgets.load(Ordering::Relaxed),
+                _process: Process::started(pid, &alive),
                 time: self.time.clone(),
                 faults: Arc::new(move |name| faults.lock().clone().and_then(|faults| faults(name))),
             }),
@@ -120,7 +135,8 @@ impl World {
             runtime: self.time.runtime(),
             chance: Arc::new(|| 0.5),
             observer: Arc::new(move |event: &Event| log.lock().push((time.since_start(), event.clone()))),
-            holder: Holder { host: "here".to_owned(), pid: self.pids.fetch_add(1, Ordering::Relaxed) as u32 },
+            holder: Holder { host: "here".to_owned(), pid },
+            gone: Arc::new(move |holder| alive.is_gone(holder.pid)),
             order: self.order,
         }
     }
@@ -153,8 +169,13 @@ impl World {
             Command::Deploy => engine.deploy(instance, &Ask::Deploy.into(), &stop).await,
             Command::Resume => engine.deploy(instance, &Ask::Resume.into(), &stop).await,
             Command::Rollback(to) => engine.rollback(instance, to, &stop).await,
-            Command::Remove => engine.remove(instance, true, &stop).await,
+            Command::Remove => engine.remove(instance, true, Confirmed::said(true)?, &stop).await,
             Command::Down => engine.down(instance, &stop).await,
+            Command::Rotate => {
+                let site = Site { instance: instance.clone(), slot: Slot::HUB };
+                let existing = engine.platform.existing(&site).await.map_err(Interrupted::Refused)?;
+                engine.rotate(instance, &newer_secrets(instance, &existing), &stop).await
+            }
         }
     }
 
@@ -197,6 +218,7 @@ impl World {
 
     /// What must hold whenever nobody is at work, whatever was cut short.
     pub(crate) fn is_sound(&self, instance: &Instance) {
+        self.knows_its_secret(instance);
         let (there, written) = (self.there(instance), self.written_down(instance));
         assert!(there.is_subset(&written), "there, and not written down: {:?}", &there - &written);
         assert_eq!(self.machine.broken_rules(), Vec::<String>::new());
@@ -212,7 +234,29 @@ impl World {
         assert_eq!(self.state(instance), DeploymentState::Complete);
         assert!(self.machine.is_healthy(instance), "{:?}", self.machine);
         assert_eq!(self.there(instance), self.written_down(instance));
-        assert_eq!(self.finished(instance), Phase::ALL);
+        let finished = self.finished(instance);
+        assert!(
+            Phase::ALL.iter().all(|phase| phase.is_optional() || finished.contains(phase)),
+            "{finished:?}"
+        );
+        let versions = self.versions(instance);
+        assert_eq!((self.machine.opening(instance), versions.len()), (versions, 1));
+    }
+
+    /// The versions of its secret that are there.
+    pub(crate) fn versions(&self, instance: &Instance) -> BTreeSet<u32> {
+        let there = self.machine.left(instance);
+        there.iter().filter_map(|thing| thing.name.split("/secrets/keycloak.").nth(1)?.parse().ok()).collect()
+    }
+
+    /// What the identity provider takes is among what is there.
+    fn knows_its_secret(&self, instance: &Instance) {
+        let (opening, there) = (self.machine.opening(instance), self.versions(instance));
+        let is_known = opening.is_empty() || !opening.is_disjoint(&there);
+        assert!(
+            is_known || self.state(instance) == DeploymentState::Unknown,
+            "{opening:?} open, {there:?} are there"
+        );
     }
 
     /// Nothing of it is there, written down or finished.

@@ -1,8 +1,8 @@
 //! Deploying in the world of containers: an operator's command is the command `dive` itself, what it keeps its state in
-//! is a SQLite file, and what it deploys are the real components.
+//! is a SQLite file or a PostgreSQL server, and what it deploys are the real components.
 //!
 //! ```text
-//!   DockerDeployment ── an order ──► host ── starts ──► dive-order ── runs ──► dive ── commits ──► SQLite
+//!   DockerDeployment ── an order ──► host ── starts ──► dive-order ── runs ──► dive ── commits ──► store
 //!        ▲                          (killed, frozen, with all it started)       │               its triggers
 //!        │                                                                      ▼                    │
 //!        │                                                                 Docker engine             ▼
@@ -15,15 +15,24 @@
 //! | `ground` | what `dive` is given to deploy from; that nothing is in its way |
 //! | `order` | from an order to a command line, and from how that ended to what came of it |
 //! | `timeline` | what the database and the engine tell, in one order |
+//! | `machine` | what can be broken of the machine: a service's containers, a port |
+//! | `world` | hosts and machine as one world |
+//! | `levels` | from what the engine tells: whether what stands on something was started after it |
 //!
-//! Hosts are processes of this machine, so their world is that of processes. Containers carry the run's owner label:
+//! Hosts and the server are processes of this machine, so their world is that of processes. Containers carry the run's owner label:
 //! what a run made is removed at its end, and by the reaper when it has none.
 
 mod ground;
+mod levels;
+mod machine;
 mod order;
 mod timeline;
+mod world;
 
 pub use order::carry_out as carry_out_order;
+
+use machine::Machine;
+use world::DeploymentWorld;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -35,11 +44,12 @@ use harness_core::recorder::Recorder;
 use harness_core::world::WorldError;
 use harness_docker::{Engine, Watched, cleanup};
 use harness_local::clock::Clock;
-use harness_local::{LocalConfig, LocalSystem, LocalWorld, ServiceSpec, Site, WatcherCommand};
+use harness_local::{LocalConfig, LocalSystem, ServiceSpec, Site, WatcherCommand};
 use tokio::sync::OnceCell;
 
 use super::super::deployment::host;
-use super::super::deployment::stage::{DATABASE, Means, STAGE, Stage, wall_ms};
+use super::super::deployment::stage::{Means, STAGE, Stage, wall_ms};
+use super::super::deployment::store::Store;
 use super::super::deployment::witness::Witness;
 use super::super::real;
 use crate::binding::deployment::orders::{Order, Outcome};
@@ -62,6 +72,7 @@ pub(super) async fn run(
     engine: &Engine,
     owner: &Watched,
 ) -> Result<(), ExecuteError> {
+    let store = Store::of(plan)?;
     ground::clear(engine).await?;
     let means = ground::means(engine, &plan.program, owner.owner()).await?;
     let config = LocalConfig {
@@ -71,8 +82,9 @@ pub(super) async fn run(
     };
     let (engine, program, made) = (engine.clone(), plan.program.clone(), OnceCell::new());
     let removing = engine.clone();
-    let system = DockerDeployment { program, means, engine, made, origin_ms: wall_ms() };
-    let world = |journal| LocalWorld::new(system, config, journal);
+    let system = DockerDeployment { program, means, engine, store, made, origin_ms: wall_ms() };
+    let machine = Machine::new(removing.clone(), owner.owner().clone());
+    let world = |journal| DeploymentWorld::new(system, machine, config, journal);
     let ran = real::run(plan, folder, recorder, interrupt, world).await;
     // What still stands is of no use to anybody: its secrets are gone with the run.
     let removed = cleanup::remove_owned(&removing, owner.owner()).await;
@@ -86,6 +98,7 @@ struct DockerDeployment {
     program: PathBuf,
     means: Means,
     engine: Engine,
+    store: Store,
     /// Whether the database was made, and tells what happens to it; why not, otherwise.
     made: OnceCell<Result<(), String>>,
     /// When it began, in real milliseconds since 1970.
@@ -93,16 +106,16 @@ struct DockerDeployment {
 }
 
 impl DockerDeployment {
-    /// What every host knows. `dive` lives in real time, whatever the run's is.
-    fn stage(&self, site: &Site) -> Stage {
-        Stage {
+    /// What a host knows; the world itself, when it is none. `dive` lives in real time, whatever the run's is.
+    fn stage(&self, site: &Site, host: Option<&str>) -> Result<Stage, WorldError> {
+        Ok(Stage {
             program: self.program.clone(),
-            database: site.folder(ENGINE).join(DATABASE),
+            database: self.store.database(site, host)?,
             origin_ms: self.origin_ms,
             speed: 1.0,
             seed: site.seed(),
             means: self.means.clone(),
-        }
+        })
     }
 
     async fn made(&self, stage: &Stage) -> Result<(), String> {
@@ -118,23 +131,30 @@ impl LocalSystem for DockerDeployment {
     fn plan(&self, site: &Site) -> Result<Vec<ServiceSpec>, WorldError> {
         let failed = |why: String| WorldError::Failed(format!("the hosts can't be prepared: {why}"));
         std::fs::create_dir_all(site.folder(ENGINE)).map_err(|error| failed(error.to_string()))?;
-        let stage = serde_json::to_vec(&self.stage(site)).map_err(|error| failed(error.to_string()))?;
+        let store = self.store.service(&self.program, site)?;
         let host = |name| {
+            let stage = serde_json::to_vec(&self.stage(site, Some(name))?);
             let listen = site.address(name)?.to_string();
             let mut host = ServiceSpec::new(name, &self.program, "/health")
                 .args(["serve", "operators-host", "--listen", &listen, "--stage", STAGE, "--name", name])
-                .file(STAGE, stage.clone());
+                .file(STAGE, stage.map_err(|error| failed(error.to_string()))?);
             host.grace = GRACE;
+            host.after.extend(store.iter().map(|store| store.name.clone()));
             Ok(host)
         };
-        [OPERATOR, COLLEAGUE].into_iter().map(host).collect()
+        let hosts: Vec<_> = [OPERATOR, COLLEAGUE].into_iter().map(host).collect();
+        store.clone().map(Ok).into_iter().chain(hosts).collect()
     }
 
     async fn send(&self, site: &Site, request: &str, number: u64) -> Answer {
         let Some(order) = Order::named(request) else {
             return Answer::new("error").with("error", "nobody is told such a thing here");
         };
-        if let Err(why) = self.made(&self.stage(site)).await {
+        let made = async {
+            let stage = self.stage(site, None).map_err(|error| error.to_string())?;
+            self.made(&stage).await
+        };
+        if let Err(why) = made.await {
             return Answer::new(Outcome::Database.name()).with("error", why);
         }
         match site.address(order.by) {
@@ -144,7 +164,7 @@ impl LocalSystem for DockerDeployment {
     }
 
     async fn observe(&self, site: &Site, recorder: &Recorder) {
-        let stage = self.stage(site);
+        let Ok(stage) = self.stage(site, None) else { return };
         // The first order tells of it.
         if self.made(&stage).await.is_ok() {
             timeline::watch(&self.engine, stage, site.clock(), recorder).await;

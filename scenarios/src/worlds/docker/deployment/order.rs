@@ -8,18 +8,21 @@ use dive_node::serve::told_to_stop;
 use dive_orchestrator::store::Store as _;
 use dive_orchestrator::{DeploymentState, ErrorCode, Instance};
 use harness_core::event::Answer;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::Command as Process;
 
+use super::timeline::ORDERED_BY;
 use crate::binding::deployment::deeds;
 use crate::binding::deployment::orders::{Command, Order, Outcome};
 use crate::worlds::deployment::process;
 use crate::worlds::deployment::stage::{Means, Stage};
 use crate::worlds::deployment::witness::Witness;
 
-/// Becomes the command that it is given once it was told to: until then it is told whose process it is.
-const ONCE_TOLD: &str = r#"read -r _ && exec "$0" "$@""#;
+/// Becomes the command that it is given once it was told to: until then it is told whose process it is. What the command
+/// makes carries that, too.
+const ONCE_TOLD: &str = r#"read -r _ && export DIVE_LABELS="$DIVE_LABELS,$WHOSE#$$" && exec "$0" "$@""#;
 
 /// How many resources are seeded.
 const RESOURCES: &str = "100";
@@ -35,19 +38,22 @@ pub async fn carry_out(stage: &Path, host: &str, order: &str, number: u64) -> io
     };
     let order = Order::named(order).ok_or_else(|| io::Error::other(format!("`{order}` is no order")))?;
     let instance = order.instance(number);
-    let state = stage.connect().state(&instance).await.map_err(io::Error::other)?;
+    // Where it can't be asked, the command itself says so.
+    let state = stage.connect().state(&instance).await.unwrap_or(DeploymentState::Unknown);
     let words = words(order.command, &instance, state)
         .ok_or_else(|| io::Error::other(format!("{} is no command of `dive`", order.name())))?;
     // Whoever ends the command in good order tells its whole group, and this waits to see how it ends.
     let _told = told_to_stop().map_err(io::Error::other)?;
-    let home = stage.database.parent().ok_or_else(|| io::Error::other("the database is in no folder"))?;
+    let home =
+        stage.database.told().parent().ok_or_else(|| io::Error::other("the database is in no folder"))?;
     let mut command = Process::new("/bin/sh")
         .args(["-c", ONCE_TOLD])
         .arg(program)
         .args(&words)
         .envs(environment)
+        .env("WHOSE", format!("{ORDERED_BY}={host}"))
         .env("DIVE_HOME", home)
-        .env("DIVE_DATABASE", &stage.database)
+        .env("DIVE_DATABASE", stage.database.named())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -63,16 +69,27 @@ pub async fn carry_out(stage: &Path, host: &str, order: &str, number: u64) -> io
     // One that was killed by now hears nothing.
     let _ = go.write_all(b"go\n").await;
     drop(go);
-    let (result, complaint) = tokio::join!(read_events(events), read_errors(errors));
+    let (said, complaint) = tokio::join!(read_events(events), read_errors(errors));
     let Some(code) = command.wait().await?.code() else {
         return Err(io::Error::other("the command was killed"));
     };
-    let ended = Ended { code, result: result?, complaint: complaint? };
-    let outcome = ended.outcome();
-    if leaves_nothing(outcome, order.command) {
+    let ended = match (said?, complaint?) {
+        (Some(Value::Array(tried)), _) => Ended::of_trial(tried)?,
+        (Some(result), _) => serde_json::from_value(result)?,
+        // Who only looks complains to people alone.
+        (None, Some(complaint)) if order.command == Command::Verify => complaint.ended(code),
+        (None, _) => return Err(io::Error::other(format!("it ended with {code}, and no result"))),
+    };
+    if ended.exit != code {
+        return Err(io::Error::other(format!(
+            "it said that it ends with {}, and did with {code}",
+            ended.exit
+        )));
+    }
+    if ended.leaves_nothing() {
         witness.tell(&[deeds::nothing_left(&instance, &process(host, pid))]).await?;
     }
-    writeln!(io::stdout(), "{}", serde_json::to_string(&ended.answer())?)
+    writeln!(io::stdout(), "{}", serde_json::to_string(&ended.answer()?)?)
 }
 
 /// What is typed; nothing for what is many commands.
@@ -101,24 +118,32 @@ fn words(command: Command, instance: &Instance, state: DeploymentState) -> Optio
         Command::Rollback(Some(to)) => {
             vec!["orch-db".into(), "rollback".into(), name, "--to".into(), to.to_string()]
         }
-        Command::Nuke => match code {
-            None => vec!["nuke".into(), "hub".into(), "--confirm".into()],
-            Some(code) => vec!["nuke".into(), "spoke".into(), code, "--confirm".into()],
-        },
+        Command::Nuke | Command::NukeUnconfirmed => {
+            let what: &[&str] = match &code {
+                None => &["nuke", "hub"],
+                Some(code) => &["nuke", "spoke", code.as_str()],
+            };
+            let confirm = (command == Command::Nuke).then_some("--confirm");
+            what.iter().copied().chain(confirm).map(str::to_owned).collect()
+        }
         Command::Down => own("down"),
-        Command::Ordeal => return None,
+        Command::DeployKeeping => deploy(&["--keep"]),
+        Command::Verify => own("verify"),
+        Command::Rotate => vec!["secrets".into(), "rotate".into(), "--instance".into(), name],
+        Command::Ordeal | Command::Checkpoints | Command::Migrate(_) | Command::ByHand(_) => return None,
     };
     words.push("--json".to_owned());
     Some(words)
 }
 
-/// Reads the events of a run; its result, if it came to one. The others are the host's log.
+/// Reads the events of a run; its result, or what a trial tried, if it came to one. The others are the host's log.
 async fn read_events(from: impl AsyncRead + Unpin) -> io::Result<Option<Value>> {
     let (mut lines, mut result) = (BufReader::new(from).lines(), None);
     while let Some(line) = lines.next_line().await? {
         let event: Value = serde_json::from_str(&line).unwrap_or(Value::String(line));
         match event["event"].as_str() {
             Some("result") => result = Some(event),
+            None if event.is_array() => result = Some(event),
             // What a service waits for says little, again and again.
             Some("made" | "unmade" | "waits") => {}
             _ => log(event["text"].as_str().unwrap_or(&event.to_string())),
@@ -127,14 +152,50 @@ async fn read_events(from: impl AsyncRead + Unpin) -> io::Result<Option<Value>> 
     Ok(result)
 }
 
-/// Reads what is said beside them, which is the host's log, too.
-async fn read_errors(from: impl AsyncRead + Unpin) -> io::Result<String> {
-    let (mut lines, mut said) = (BufReader::new(from).lines(), Vec::new());
+/// Reads what people are told beside them, which is the host's log, too; the last complaint of it.
+async fn read_errors(from: impl AsyncRead + Unpin) -> io::Result<Option<Complaint>> {
+    let (mut lines, mut complaint) = (BufReader::new(from).lines(), None);
     while let Some(line) = lines.next_line().await? {
+        if let Some(begun) = Complaint::begun(&line) {
+            complaint = Some(begun);
+        } else if let (Some(complaint), Some(next)) = (&mut complaint, line.strip_prefix("  next: ")) {
+            complaint.next = Some(next.to_owned());
+        }
         log(&line);
-        said.push(line);
     }
-    Ok(said.join("\n"))
+    Ok(complaint)
+}
+
+/// What people are told when something can't be done.
+#[derive(Debug, PartialEq, Eq)]
+struct Complaint {
+    code: u16,
+    detail: String,
+    next: Option<String>,
+}
+
+impl Complaint {
+    /// The one that this line begins, if it does.
+    fn begun(line: &str) -> Option<Self> {
+        let (code, detail) = line.strip_prefix("error ")?.split_once(": ")?;
+        Some(Self { code: code.parse().ok()?, detail: detail.to_owned(), next: None })
+    }
+
+    /// How a command ended that told no more than this.
+    fn ended(self, exit: i32) -> Ended {
+        let is_away = self.code == ErrorCode::Database.number();
+        let ending = if is_away { Outcome::Database } else { Outcome::Refused };
+        let Self { code, detail, next } = self;
+        Ended { code: Some(code), detail: Some(detail), next, ..Ended::so(ending, exit) }
+    }
+}
+
+/// One thing that a trial tried.
+#[derive(Debug, Deserialize)]
+struct Tried {
+    what: String,
+    ok: bool,
+    why: Option<String>,
 }
 
 /// A log that nobody reads any more is no reason to stop.
@@ -142,64 +203,63 @@ fn log(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Whether a run that ended so says that nothing of its deployment is left.
-fn leaves_nothing(outcome: Outcome, command: Command) -> bool {
-    match outcome {
-        Outcome::Removed | Outcome::Undone => true,
-        Outcome::RolledBack => command == Command::Rollback(None),
-        _ => false,
-    }
-}
-
-/// How a command ended.
+/// How a command ended: the result that it told.
+#[derive(Debug, Deserialize)]
 struct Ended {
-    code: i32,
-    /// The last event of a run that came to what was asked.
-    result: Option<Value>,
-    /// What was said on standard error.
-    complaint: String,
+    ending: String,
+    to: Option<String>,
+    exit: i32,
+    warnings: Vec<Value>,
+    code: Option<u16>,
+    detail: Option<String>,
+    next: Option<String>,
 }
 
 impl Ended {
-    /// The number of the error, if there was one.
-    fn error(&self) -> Option<u16> {
-        let after = self.complaint.split_once("error ")?.1;
-        after.split(':').next()?.parse().ok()
+    /// With no more than that to tell.
+    fn so(ending: Outcome, exit: i32) -> Self {
+        let (ending, warnings) = (ending.name().to_owned(), Vec::new());
+        Self { ending, to: None, exit, warnings, code: None, detail: None, next: None }
     }
 
-    fn outcome(&self) -> Outcome {
-        match (self.code, &self.result) {
-            (0, Some(result)) => match result["ending"].as_str() {
-                Some("removed") => Outcome::Removed,
-                Some("rolled back") => Outcome::RolledBack,
-                Some("stopped") => Outcome::Stopped,
-                _ if result["warnings"].as_array().is_some_and(Vec::is_empty) => Outcome::Complete,
-                _ => Outcome::Warned,
-            },
-            _ => self.failure(),
+    /// A trial: well when all that was tried is, which is told as VERIFICATION would.
+    fn of_trial(tried: Vec<Value>) -> io::Result<Self> {
+        let tried: Vec<Tried> = serde_json::from_value(Value::Array(tried))?;
+        let Some(Tried { what, why, .. }) = tried.into_iter().find(|tried| !tried.ok) else {
+            return Ok(Self::so(Outcome::Complete, 0));
+        };
+        let detail = [Some(what), why].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let code = Some(ErrorCode::VerifyHealth.number());
+        Ok(Self { code, detail: Some(detail), ..Self::so(Outcome::Kept, 1) })
+    }
+
+    fn outcome(&self) -> io::Result<Outcome> {
+        let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.name() == self.ending);
+        match outcome.ok_or_else(|| io::Error::other(format!("`{}` is no end of an order", self.ending)))? {
+            Outcome::Complete if !self.warnings.is_empty() => Ok(Outcome::Warned),
+            outcome => Ok(outcome),
         }
     }
 
-    fn failure(&self) -> Outcome {
-        let code = self.error().and_then(|number| ErrorCode::try_from(number).ok());
-        let said = |words: &str| self.complaint.contains(words);
-        match code {
-            Some(ErrorCode::Cancelled) => Outcome::Cancelled,
-            Some(ErrorCode::RollbackFailed) => Outcome::UndoFailed,
-            Some(ErrorCode::InstanceConflict) if said(" is being worked on by ") => Outcome::Contended,
-            Some(ErrorCode::InvalidState) if said("the lock of ") => Outcome::LockLost,
-            Some(ErrorCode::Database) => Outcome::Database,
-            _ if said("; what was made is kept: ") => Outcome::Kept,
-            _ if said("; what was made is removed: ") => Outcome::Undone,
-            _ => Outcome::Refused,
+    /// Whether a run that ended so says that nothing of its deployment is left.
+    fn leaves_nothing(&self) -> bool {
+        match self.outcome() {
+            Ok(Outcome::Removed | Outcome::Undone) => true,
+            Ok(Outcome::RolledBack) => self.to.is_none(),
+            _ => false,
         }
     }
 
     /// What came of the order, with what its operator reads.
-    fn answer(&self) -> Answer {
-        let answer = Answer::new(self.outcome().name());
-        let Some(error) = self.error() else { return answer };
-        answer.with("code", error.to_string()).with("error", &self.complaint)
+    fn answer(&self) -> io::Result<Answer> {
+        let code = self.code.map(|code| code.to_string());
+        let details = [("code", code), ("error", self.detail.clone()), ("next", self.next.clone())];
+        let answer = Answer::new(self.outcome()?.name());
+        let with = |answer: Answer, (key, value): (&str, Option<String>)| match value {
+            Some(value) => answer.with(key, value),
+            None => answer,
+        };
+        Ok(details.into_iter().fold(answer, with))
     }
 }
 
@@ -221,32 +281,66 @@ mod tests {
         assert_eq!(typed("resume-fra", nothing), "spoke deploy fra --resume --resources 100 --json");
         assert_eq!(typed("rollback-deu", nothing), "orch-db rollback deu --json");
         assert_eq!(typed("nuke-fra", nothing), "nuke spoke fra --confirm --json");
+        assert_eq!(typed("nuke-hub-unconfirmed", nothing), "nuke hub --json");
         assert_eq!(typed("down-fra", nothing), "spoke down --instance fra --json");
+        assert_eq!(typed("verify-fra", nothing), "spoke verify --instance fra --json");
+        assert_eq!(typed("rotate-hub", nothing), "secrets rotate --instance hub --json");
         let again = "hub deploy --from-phase preflight --resources 100 --json";
         assert_eq!(typed("colleague-deploy-hub", DeploymentState::Complete), again);
     }
 
+    fn ended(mut result: Value) -> Ended {
+        let mut told = json!({"ending": "complete", "to": null, "exit": 0, "warnings": [], "code": null});
+        told.as_object_mut().unwrap().append(result.as_object_mut().unwrap());
+        serde_json::from_value(told).unwrap()
+    }
+
     #[test]
-    fn what_came_of_it_is_read_from_how_it_ended() {
-        let ended = |code, result: Option<Value>, complaint: &str| {
-            let ended = Ended { code, result, complaint: complaint.to_owned() };
-            (ended.outcome(), ended.error())
-        };
-        let done = |ending: &str, warnings: Value| Some(json!({"ending": ending, "warnings": warnings}));
-        assert_eq!(ended(0, done("COMPLETE", json!([])), ""), (Outcome::Complete, None));
-        assert_eq!(ended(0, done("COMPLETE", json!([{"code": 1}])), ""), (Outcome::Warned, None));
-        assert_eq!(ended(0, done("removed", json!([])), "a note"), (Outcome::Removed, None));
-        for (complaint, outcome) in [
-            ("error 1007: hub is being worked on by a#1, since now\n  next: wait", Outcome::Contended),
-            ("error 1007: hub is deployed already\n  next: no", Outcome::Refused),
-            ("error 1204: slow\n  next: look; what was made is kept: `x` goes on", Outcome::Kept),
-            ("error 1204: slow\n  next: look; what was made is removed: again", Outcome::Undone),
-            ("stopping\nerror 1503: hub was stopped in SEEDING\n  next: go on", Outcome::Cancelled),
-            ("error 1505: the lock of hub was lost: why\n  next: look", Outcome::LockLost),
+    fn what_came_of_it_is_what_it_said_last() {
+        assert_eq!(ended(json!({})).answer().unwrap(), Answer::new("complete"));
+        assert_eq!(ended(json!({"warnings": [{"code": 1106}]})).outcome().unwrap(), Outcome::Warned);
+        let kept = ended(json!({"ending": "kept", "code": 1204, "detail": "opa is slow", "next": "look"}));
+        let answer =
+            Answer::new("kept").with("code", "1204").with("error", "opa is slow").with("next", "look");
+        assert_eq!(kept.answer().unwrap(), answer);
+        assert!(ended(json!({"ending": "well"})).answer().is_err(), "no end of an order");
+    }
+
+    #[test]
+    fn a_trial_is_well_when_all_that_was_tried_is() {
+        let tried = |tried: Value| Ended::of_trial(tried.as_array().unwrap().clone()).unwrap();
+        let ok = |what| json!({"what": what, "ok": true, "why": null});
+        let well = tried(json!([ok("opa"), ok("a login")]));
+        assert_eq!((well.outcome().unwrap(), well.exit), (Outcome::Complete, 0));
+        let ill = tried(json!([ok("opa"), {"what": "a login", "ok": false, "why": "refused"}]));
+        assert_eq!(ill.exit, 1);
+        let answer = Answer::new("kept").with("code", "1401").with("error", "a login: refused");
+        assert_eq!(ill.answer().unwrap(), answer);
+    }
+
+    #[tokio::test]
+    async fn what_people_are_told_is_read_from_the_line_it_begins_with() {
+        let said = "a note\nerror 1505: hub is not deployed\n  next: `dive status` shows what is\n";
+        let complaint = read_errors(said.as_bytes()).await.unwrap().unwrap();
+        let refused = complaint.ended(12);
+        assert_eq!((refused.outcome().unwrap(), refused.code), (Outcome::Refused, Some(1505)));
+        assert_eq!(refused.next.as_deref(), Some("`dive status` shows what is"));
+        let away = Complaint::begun("error 1406: the database is away").unwrap();
+        assert_eq!(away.ended(13).outcome().unwrap(), Outcome::Database);
+        assert_eq!(Complaint::begun("error: no threads"), None);
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_was_removed_or_taken_back_to_nothing() {
+        for (result, leaves_nothing) in [
+            (json!({"ending": "removed"}), true),
+            (json!({"ending": "undone"}), true),
+            (json!({"ending": "rolled-back"}), true),
+            (json!({"ending": "rolled-back", "to": "SEEDING"}), false),
+            (json!({"ending": "undo-failed"}), false),
+            (json!({"ending": "complete"}), false),
         ] {
-            let number = complaint.split_once("error ").unwrap().1[..4].parse().ok();
-            assert_eq!(ended(13, None, complaint), (outcome, number), "{complaint}");
+            assert_eq!(ended(result.clone()).leaves_nothing(), leaves_nothing, "{result}");
         }
-        assert_eq!(ended(70, None, "panicked"), (Outcome::Refused, None));
     }
 }

@@ -1,8 +1,8 @@
 //! What the database and the engine tell, in one order.
 //!
 //! Both date what happened by the clock of this machine, and neither waits for the other to be read. So what is told is
-//! held for a while and then put in the order of its times. Signals are not held: what a scenario waits for is seen at
-//! once.
+//! held for a while and then put in the order of its times, and as long as the database can't be asked: what it told
+//! before may be the cause. Signals are not held: what a scenario waits for is seen at once.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use harness_core::event::What;
 use harness_core::recorder::Recorder;
 use harness_core::time::Span;
 use harness_docker::Engine;
-use harness_docker::changes::{Change, Kind, changes};
+use harness_docker::changes::{Became, Change, Kind, changes};
 use harness_local::clock::Clock;
 use tokio::time::interval;
 
@@ -23,8 +23,9 @@ use super::super::super::deployment::stage::{Stage, wall_ms};
 use super::super::super::deployment::witness::Witness;
 use super::super::super::deployment::{keycloak_breaker, nothing_yet};
 use super::super::super::watch::LogClock;
+use super::levels::Levels;
 use crate::binding::deployment::deeds::{self, GONE, MADE, WRITTEN};
-use crate::binding::deployment::topology::{KEYCLOAK_BREAKER, is_deployed};
+use crate::binding::deployment::topology::{KEYCLOAK_BREAKER, UNKNOWN, is_deployed};
 
 /// How often, in real time, it is read what was told.
 const LOOK: Duration = Duration::from_millis(100);
@@ -33,7 +34,10 @@ const HELD: i64 = 1_500;
 /// What a container is called until it is whole.
 const UNFINISHED: &str = ".making";
 /// What `dive` does not deploy: the node has no page of its own yet, nor policy a channel.
-const LACKING: [Service; 3] = [Service::Frontend, Service::OpalServer, Service::OpalClient];
+pub(super) const LACKING: [Service; 3] = [Service::Frontend, Service::OpalServer, Service::OpalClient];
+
+/// The label of a container that names the process which had it made.
+pub(super) const ORDERED_BY: &str = "dev.chaos.ordered-by";
 
 /// Puts all of it on the timeline, for ever.
 pub(super) async fn watch(engine: &Engine, stage: Stage, clock: &Clock, recorder: &Recorder) {
@@ -47,6 +51,7 @@ pub(super) async fn watch(engine: &Engine, stage: Stage, clock: &Clock, recorder
     let mut reading = Reading::new(stage, LogClock::pair(began, clock.speed()));
     let mut told = pin!(changes(engine, since));
     let (mut held, mut last, mut look) = (Held::default(), began, interval(LOOK));
+    let mut levels = Levels::default();
     loop {
         tokio::select! {
             biased;
@@ -54,49 +59,79 @@ pub(super) async fn watch(engine: &Engine, stage: Stage, clock: &Clock, recorder
                 Ok(change) => {
                     let millis = i64::try_from(change.at.as_millis()).unwrap_or(i64::MAX);
                     let at = reading.at(millis, clock.now());
-                    held.extend(meaning(&change).map(|what| (millis, at, what)));
+                    held.extend(meaning(&change, &mut levels).into_iter().map(|what| (millis, at, what)));
                 }
                 Err(error) => tracing::warn!(%error, "what changes on the engine can't be read"),
             },
             _ = look.tick() => {
-                let now = clock.now();
-                for one in witness.read().await.unwrap_or_default() {
-                    let at = reading.at(one.at, clock.now());
-                    for what in reading.told(&one) {
-                        match what {
-                            What::Fact { .. } => held.extend([(one.at, at, what)]),
-                            what => put(at, what, recorder),
+                let (now, until) = (clock.now(), i64::try_from(wall_ms()).unwrap_or(i64::MAX) - HELD);
+                let witnessed = witness.read().await;
+                // It was so when it was asked, or came to be so since it was asked last.
+                let seen = || Span::between(last, clock.now());
+                let breaker = match witnessed {
+                    Ok(witnessed) => {
+                        for one in witnessed {
+                            let at = reading.at(one.at, clock.now());
+                            for what in reading.told(&one) {
+                                match what {
+                                    What::Fact { .. } => held.extend([(one.at, at, what)]),
+                                    what => put(at, what, recorder),
+                                }
+                            }
                         }
+                        for (at, what) in held.until(until) {
+                            recorder.record(at, what);
+                        }
+                        reading.see_lapsed(seen(), &eye, recorder).await;
+                        keycloak_breaker(&eye).await
                     }
-                }
-                reading.see_lapsed(Span::between(last, now), recorder);
-                recorder.signal(Span::between(last, now), KEYCLOAK_BREAKER, keycloak_breaker(&eye).await);
+                    Err(error) => {
+                        tracing::debug!(%error, "what was witnessed can't be read");
+                        reading.see_nothing(seen(), recorder);
+                        UNKNOWN
+                    }
+                };
+                recorder.signal(seen(), KEYCLOAK_BREAKER, breaker);
                 last = now;
-                let until = i64::try_from(wall_ms()).unwrap_or(i64::MAX) - HELD;
-                for (at, what) in held.until(until) {
-                    recorder.record(at, what);
-                }
             }
         }
     }
 }
 
-/// What a change is of a deployment, if it is of one.
-fn meaning(change: &Change) -> Option<What> {
-    let instance = owner(change.name.trim_end_matches(UNFINISHED))?;
+/// What a change means for a deployment, if it is of one.
+fn meaning(change: &Change, levels: &mut Levels) -> Vec<What> {
+    let name = change.name.trim_end_matches(UNFINISHED);
+    let Some((instance, service)) = owner(name) else { return Vec::new() };
     let kind = match change.kind {
         Kind::Container => ResourceKind::Container,
         Kind::Volume => ResourceKind::Volume,
     };
-    let thing = Thing::new(kind, change.name.trim_end_matches(UNFINISHED));
-    Some(if change.is_made { deeds::made(&instance, &thing) } else { deeds::gone(&instance, &thing) })
+    let thing = Thing::new(kind, name);
+    let by = change.attributes.get(ORDERED_BY);
+    let mut told = Vec::new();
+    match change.became {
+        Became::Made => {
+            told.extend(by.map(|by| deeds::change(&instance, by, &format!("make {thing}"))));
+            told.push(deeds::made(&instance, &thing));
+        }
+        Became::Gone => told.push(deeds::gone(&instance, &thing)),
+        _ => {}
+    }
+    if change.kind == Kind::Container {
+        told.extend(levels.see(&instance, service, change.became).map(|broken| deeds::rule(&broken)));
+    }
+    told
 }
 
-/// Of which of the run's instances a container or a volume is. What somebody else has on this machine is of none.
-fn owner(name: &str) -> Option<Instance> {
+/// Of which of the run's instances and services a container or a volume is. What somebody else has on this machine is
+/// of none.
+pub(super) fn owner(name: &str) -> Option<(Instance, Service)> {
     let name = name.strip_prefix("dive-")?;
-    let of = |service: Service| name.strip_suffix(service.as_str())?.strip_suffix('-')?.parse().ok();
-    Service::ALL.into_iter().find_map(of).filter(is_deployed)
+    let of = |service: Service| {
+        let instance = name.strip_suffix(service.as_str())?.strip_suffix('-')?.parse().ok()?;
+        Some((instance, service))
+    };
+    Service::ALL.into_iter().find_map(of).filter(|(instance, _)| is_deployed(instance))
 }
 
 /// What was told lately.
@@ -164,15 +199,39 @@ mod tests {
     #[test]
     fn a_container_tells_by_its_name_whose_it_is_and_a_strangers_does_not() {
         let spoke: Instance = "spoke-fra".parse().unwrap();
-        assert_eq!(owner("dive-hub-redis"), Some(Instance::Hub));
-        assert_eq!(owner("dive-hub-blacklist-redis"), Some(Instance::Hub));
-        assert_eq!(owner("dive-spoke-fra-keycloak"), Some(spoke));
+        assert_eq!(owner("dive-hub-redis"), Some((Instance::Hub, Service::Redis)));
+        assert_eq!(owner("dive-hub-blacklist-redis"), Some((Instance::Hub, Service::BlacklistRedis)));
+        assert_eq!(owner("dive-spoke-fra-keycloak"), Some((spoke, Service::Keycloak)));
         for stranger in ["dive-hub", "hub-redis", "dive-somebody-redis", "dive-spoke-xq-redis", "0a1b2c"] {
             assert_eq!(owner(stranger), None, "{stranger}");
         }
-        let (at, name) = (Duration::ZERO, "dive-hub-opa.making".to_owned());
-        let made = meaning(&Change { at, kind: Kind::Container, name, is_made: true });
+    }
+
+    fn changed(kind: Kind, name: &str, became: Became) -> Change {
+        let attributes = [(ORDERED_BY.to_owned(), "operator#7".to_owned())].into();
+        Change { at: Duration::ZERO, kind, name: name.to_owned(), attributes, became }
+    }
+
+    #[test]
+    fn who_had_a_container_made_is_told_by_its_label() {
+        let levels = &mut Levels::default();
         let thing = Thing::new(ResourceKind::Container, "dive-hub-opa");
-        assert_eq!(made, Some(deeds::made(&Instance::Hub, &thing)));
+        let made = meaning(&changed(Kind::Container, "dive-hub-opa.making", Became::Made), levels);
+        let change = deeds::change(&Instance::Hub, "operator#7", "make container dive-hub-opa");
+        assert_eq!(made, [change, deeds::made(&Instance::Hub, &thing)]);
+        let gone = meaning(&changed(Kind::Container, "dive-hub-opa", Became::Gone), levels);
+        assert_eq!(gone, [deeds::gone(&Instance::Hub, &thing)]);
+    }
+
+    #[test]
+    fn what_is_started_too_early_is_told() {
+        let levels = &mut Levels::default();
+        let mut seen = |name: &str, became| meaning(&changed(Kind::Container, name, became), levels);
+        assert_eq!(seen("dive-hub-postgres", Became::Started), []);
+        let told: Vec<_> = seen("dive-hub-keycloak", Became::Started);
+        assert_eq!(about(&told[0]), "rule");
+        assert_eq!(seen("dive-hub-postgres", Became::Healthy), []);
+        assert_eq!(seen("dive-hub-keycloak", Became::Started), []);
+        assert_eq!(meaning(&changed(Kind::Volume, "dive-hub-keycloak", Became::Started), levels), []);
     }
 }

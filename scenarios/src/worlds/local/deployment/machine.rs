@@ -1,7 +1,7 @@
 //! What is deployed onto: containers are processes that this one starts; what else a deployment makes is kept in
 //! memory. It goes on whatever becomes of who called it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,8 @@ use crate::worlds::deployment::witness::Witness;
 
 /// How long it takes to make something in an identity provider, and to see whether a deployment works.
 const USUAL: Duration = Duration::from_millis(1_500);
+/// And a file, for which a key is drawn or a certificate signed.
+const FILE: Duration = Duration::from_millis(500);
 
 /// Everything here.
 struct Machine {
@@ -60,6 +62,7 @@ pub async fn serve(listen: SocketAddr, stage: &Path) -> io::Result<()> {
         telling.lock().push(match happened {
             Happened::Made { instance, thing } => deeds::made(instance, thing),
             Happened::Gone { instance, thing } => deeds::gone(instance, thing),
+            Happened::Opens { instance, versions } => deeds::opens(instance, versions),
             Happened::RuleBroken(rule) => deeds::rule(rule),
         });
     });
@@ -163,9 +166,13 @@ impl Platform for ProcessPlatform {
 
     async fn make(&self, site: &Site, resource: &Resource) -> Done {
         let thing = Thing::from(resource);
-        if thing.kind == ResourceKind::RealmObject && self.things.find(site, &thing).await? == Found::Nothing
-        {
-            tokio::time::sleep(self.stage.real(USUAL)).await;
+        let takes = match thing.kind {
+            ResourceKind::RealmObject => USUAL,
+            ResourceKind::File => FILE,
+            _ => Duration::ZERO,
+        };
+        if takes > Duration::ZERO && self.things.find(site, &thing).await? == Found::Nothing {
+            tokio::time::sleep(self.stage.real(takes)).await;
         }
         self.things.make(site, resource).await
     }
@@ -214,6 +221,10 @@ impl Platform for ProcessPlatform {
         }
     }
 
+    async fn renew(&self, site: &Site, service: Service) -> Done {
+        self.things.renew(site, service).await
+    }
+
     async fn log_tail(&self, site: &Site, service: Service, count: usize) -> Done<Vec<String>> {
         self.things.log_tail(site, service, count).await
     }
@@ -236,5 +247,9 @@ impl Platform for ProcessPlatform {
 
     async fn existing(&self, site: &Site) -> Done<Vec<Thing>> {
         self.things.existing(site).await
+    }
+
+    async fn unknown(&self, known: &BTreeSet<Instance>) -> Done<Vec<(Instance, Thing)>> {
+        self.things.unknown(known).await
     }
 }

@@ -1,8 +1,8 @@
 //! Deploying in the world of processes: an operator's command is a process with the engine of `dive` in it, what it
-//! keeps its state in is a SQLite file, and what it deploys are processes in place of containers.
+//! keeps its state in is a SQLite file or a PostgreSQL server, and what it deploys are processes in place of containers.
 //!
 //! ```text
-//!   LocalDeployment ── an order ──► host ── starts ──► order ── commits ──► SQLite ── its triggers ──┐
+//!   LocalDeployment ── an order ──► host ── starts ──► order ── commits ──► store ─── its triggers ──┐
 //!        ▲                         (killed, frozen       │                                           ▼
 //!        │                          with all it started) └─ calls ──► machine ── tells ────────► witness
 //!        │                                                              └─ starts ──► container      │
@@ -12,10 +12,12 @@
 //! | file | its one idea |
 //! |---|---|
 //! | `order` | a command's process, from its start to its end |
+//! | `by_hand` | what is done to a database past the store |
 //! | `machine` | what is deployed onto: a process that starts others, and outlives the operators |
 //! | `door` | each part of it is called over an edge of its own |
 //! | `container` | a process in place of a container |
 
+mod by_hand;
 mod container;
 mod door;
 mod machine;
@@ -25,8 +27,6 @@ pub use container::serve as serve_container;
 pub use door::serve as serve_door;
 pub use machine::serve as serve_machine;
 pub use order::carry_out as carry_out_order;
-
-pub use super::super::deployment::serve_host;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -40,21 +40,24 @@ use harness_local::clock::Clock;
 use harness_local::{LocalConfig, LocalSystem, LocalWorld, ServiceSpec, Site, WatcherCommand};
 
 use super::super::deployment::reading::Reading;
-use super::super::deployment::stage::{DATABASE, Means, STAGE, Stage, wall_ms};
+use super::super::deployment::stage::{Means, STAGE, Stage, wall_ms};
+use super::super::deployment::store::Store;
 use super::super::deployment::witness::Witness;
 use super::super::deployment::{host, keycloak_breaker, nothing_yet};
 use super::super::real;
 use super::super::watch::LogClock;
 use crate::binding::deployment::orders::{Order, Outcome};
-use crate::binding::deployment::topology::{COLLEAGUE, ENGINE, KEYCLOAK_BREAKER, OPERATOR, ground};
+use crate::binding::deployment::topology::{
+    COLLEAGUE, ENGINE, KEYCLOAK_BREAKER, NONE, OPERATOR, UNKNOWN, ground, opens_signal, watched,
+};
 use crate::execute::{ExecuteError, Plan};
 
 /// How often, in real time, it is read what was witnessed.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long after it happened, in real time, it may be before it is read.
 const LAG: Duration = Duration::from_millis(250);
-/// How long, in real time, the longest order may take.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// How long, in real time, the longest order may take: a hundred commands.
+const PATIENCE: Duration = Duration::from_mins(40);
 /// How long, in real time, a command has to come to the end of what it is writing.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -70,7 +73,8 @@ pub(in crate::worlds) fn run(
         seed: plan.seed,
         reaper: WatcherCommand { program: plan.program.clone(), args: vec!["serve".into(), "reaper".into()] },
     };
-    let system = LocalDeployment { program: plan.program.clone(), origin_ms: wall_ms() };
+    let (program, store) = (plan.program.clone(), Store::of(plan)?);
+    let system = LocalDeployment { program, store, origin_ms: wall_ms() };
     let world = |journal| LocalWorld::new(system, config, journal);
     real::on_this_thread(real::run(plan, folder, recorder, interrupt, world))
 }
@@ -78,6 +82,7 @@ pub(in crate::worlds) fn run(
 /// A machine and a database, and two hosts from which operators work on both.
 struct LocalDeployment {
     program: PathBuf,
+    store: Store,
     /// When it began, in real milliseconds since 1970.
     origin_ms: u64,
 }
@@ -90,7 +95,7 @@ impl LocalDeployment {
         let ways = ways.transpose()?.unwrap_or_default();
         Ok(Stage {
             program: self.program.clone(),
-            database: site.folder(ENGINE).join(DATABASE),
+            database: self.store.database(site, host)?,
             origin_ms: self.origin_ms,
             speed: site.clock().speed(),
             seed: site.seed(),
@@ -120,15 +125,19 @@ impl LocalDeployment {
 
 impl LocalSystem for LocalDeployment {
     fn plan(&self, site: &Site) -> Result<Vec<ServiceSpec>, WorldError> {
-        let machine = site.address(ENGINE)?.to_string();
+        let behind = site.address(ENGINE)?.to_string();
         let door = |part| {
             let listen = site.address(part)?.to_string();
             let door = ServiceSpec::new(part, &self.program, "/health").after(ENGINE);
-            Ok(door.args(["serve", "door", "--listen", &listen, "--to", &machine]))
+            Ok(door.args(["serve", "door", "--listen", &listen, "--to", &behind]))
         };
         let host = |name| Ok(self.staged(site, name, "operators-host", Some(name))?.after(ENGINE));
-        let staged = [self.staged(site, ENGINE, "machine", None), host(OPERATOR), host(COLLEAGUE)];
-        staged.into_iter().chain(ground().filter(|part| *part != ENGINE).map(door)).collect()
+        let store = self.store.service(&self.program, site)?;
+        let mut machine = self.staged(site, ENGINE, "machine", None)?;
+        machine.after.extend(store.iter().map(|store| store.name.clone()));
+        let staged = [Ok(machine), host(OPERATOR), host(COLLEAGUE)];
+        let doors = ground().filter(|part| *part != ENGINE).map(door);
+        store.map(Ok).into_iter().chain(staged).chain(doors).collect()
     }
 
     async fn send(&self, site: &Site, request: &str, number: u64) -> Answer {
@@ -145,6 +154,9 @@ impl LocalSystem for LocalDeployment {
         let clock = *site.clock();
         let began = clock.now();
         nothing_yet(recorder, began);
+        for instance in watched() {
+            recorder.signal(Span::exactly(began), &opens_signal(&instance), NONE);
+        }
         let Ok(stage) = self.stage(site, None) else { return };
         let eye = stage.connect();
         let mut witness = Witness::of(&stage.database);
@@ -152,16 +164,24 @@ impl LocalSystem for LocalDeployment {
         let mut last = began;
         loop {
             let now = clock.now();
-            match witness.read().await {
+            let witnessed = witness.read().await;
+            // It was so when it was asked, or came to be so since it was asked last.
+            let seen = || Span::between(last, clock.now());
+            let breaker = match witnessed {
                 Ok(witnessed) => {
                     for one in witnessed {
                         reading.record(&one, clock.now(), recorder);
                     }
-                    reading.see_lapsed(Span::between(last, now), recorder);
+                    reading.see_lapsed(seen(), &eye, recorder).await;
+                    keycloak_breaker(&eye).await
                 }
-                Err(error) => tracing::warn!(%error, "what was witnessed can't be read"),
-            }
-            recorder.signal(Span::between(last, now), KEYCLOAK_BREAKER, keycloak_breaker(&eye).await);
+                Err(error) => {
+                    tracing::debug!(%error, "what was witnessed can't be read");
+                    reading.see_nothing(seen(), recorder);
+                    UNKNOWN
+                }
+            };
+            recorder.signal(seen(), KEYCLOAK_BREAKER, breaker);
             last = now;
             tokio::time::sleep(LOOK).await;
         }

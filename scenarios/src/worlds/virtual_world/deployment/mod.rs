@@ -6,9 +6,11 @@
 //! | `operator` | a host: processes that carry orders out, each with a connection of its own |
 //! | `store` | the orchestration's database, called over a link |
 //! | `ground` | the machine, each part of it called over a link of its own |
+//! | `calendar` | the machine's time |
 //!
 //! The database and the machine tell what happens to them; that goes to the timeline, not what operators believe.
 
+mod calendar;
 mod ground;
 mod operator;
 mod store;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dive_orchestrator::deploy::simulated::{Happened, SimulatedPlatform};
-use dive_orchestrator::store::{Database, MemoryStore, Store};
+use dive_orchestrator::store::{Database, ErrorRecord, MemoryStore, Store};
 use dive_orchestrator::{Instance, Service, Stamp};
 use futures_util::FutureExt as _;
 use futures_util::future::join;
@@ -32,14 +34,14 @@ use harness_sim::{Link, LinkError, Links, Node, Reply, SimHandle, SimSystem, Slo
 use parking_lot::Mutex;
 
 use super::feed::{Feed, Item};
-use super::runtime::SimRuntime;
 use crate::binding::deployment::orders::{Order, Outcome};
 use crate::binding::deployment::topology::{
-    COLLEAGUE, FREE, KEYCLOAK_BREAKER, OPERATOR, STORE, UNKNOWN, ground as ground_services, lock_signal,
-    phase_signal, spoke, state_signal, watched,
+    COLLEAGUE, ENGINE, FREE, KEYCLOAK_BREAKER, OPERATOR, STORE, UNKNOWN, error_signal,
+    ground as ground_services, lock_signal, phase_signal, spoke, state_signal, watched,
 };
 use crate::binding::deployment::{deeds, topology};
 use crate::worlds::deployment::{DeploymentParts, keycloak_breaker, usual_start};
+use calendar::Calendar;
 use operator::Operator;
 
 /// How often it is looked who holds the locks, and where breakers stand.
@@ -53,6 +55,7 @@ struct Site {
     links: Links,
     feed: Feed,
     machine: SimulatedPlatform,
+    calendar: Calendar,
     store: Slot<Database>,
     ground: BTreeMap<&'static str, Slot<SimulatedPlatform>>,
     parts: DeploymentParts,
@@ -77,7 +80,8 @@ impl VirtualDeployment {
         let database = Database::new(move || {
             Stamp::from_millis(u64::try_from(clock.wall().as_millis()).unwrap_or(u64::MAX))
         });
-        let machine = SimulatedPlatform::new(Arc::new(SimRuntime(sim.node("machine"))));
+        let calendar = Calendar::new(sim.node("machine"));
+        let machine = SimulatedPlatform::new(Arc::new(calendar.clone()));
         for service in Service::ALL {
             machine.takes(service, usual_start(service));
         }
@@ -86,6 +90,7 @@ impl VirtualDeployment {
             told.push(Item::Seen(match happened {
                 Happened::Made { instance, thing } => deeds::made(instance, thing),
                 Happened::Gone { instance, thing } => deeds::gone(instance, thing),
+                Happened::Opens { instance, versions } => deeds::opens(instance, versions),
                 Happened::RuleBroken(rule) => deeds::rule(rule),
             }));
         });
@@ -94,6 +99,7 @@ impl VirtualDeployment {
             links: links.clone(),
             feed,
             machine,
+            calendar,
             store: Slot::new(),
             ground,
             parts,
@@ -120,6 +126,8 @@ impl VirtualDeployment {
             let at = Span::exactly(last);
             recorder.signal(at, &state_signal(&instance), "UNKNOWN");
             recorder.signal(at, &phase_signal(&instance), topology::NONE);
+            recorder.signal(at, &error_signal(&instance), topology::NONE);
+            recorder.signal(at, &topology::opens_signal(&instance), topology::NONE);
         }
         loop {
             let now = self.sim.now();
@@ -164,6 +172,9 @@ impl SimSystem for VirtualDeployment {
             }
             self.site.store.occupy(node, self.database.clone());
         } else if let Some(slot) = self.site.ground.get(name) {
+            if name == ENGINE {
+                self.site.calendar.follow(node);
+            }
             if let Ok(container) = name.parse::<Service>() {
                 let machine = self.site.machine.clone();
                 node.at_end(move || {
@@ -238,6 +249,14 @@ impl Site {
     fn see_lock(&self, instance: &Instance) {
         if watched().contains(instance) {
             self.tell(deeds::signal(lock_signal(instance), &self.holder(instance)));
+        }
+    }
+
+    /// Tells how a phase ended, or that it began.
+    fn see_error(&self, instance: &Instance, failure: Option<&ErrorRecord>) {
+        if watched().contains(instance) {
+            let code = failure.map_or(topology::NONE.to_owned(), |failure| failure.code.to_string());
+            self.tell(deeds::signal(error_signal(instance), &code));
         }
     }
 

@@ -1,11 +1,13 @@
 //! A host from which somebody deploys: every order is a process, with a connection to the store of its own.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dive_orchestrator::deploy::{Engine, Event, Interrupted, Order as Starting, Platform, Report};
+use dive_orchestrator::store::Database;
 use dive_orchestrator::{Holder, Instance, Phase};
 use dive_runtime::Runtime;
 use futures_util::future::{Either, select};
@@ -20,7 +22,8 @@ use super::Site;
 use super::ground::Links;
 use super::store::Session;
 use crate::binding::deployment::deeds;
-use crate::binding::deployment::orders::{Command, Order, Outcome};
+use crate::binding::deployment::ordeal::Ordeal;
+use crate::binding::deployment::orders::{Command, Deed, Order, Outcome};
 use crate::binding::deployment::topology::{NONE, bringing_up, phase_signal, watched};
 use crate::worlds::deployment::platform::PartedPlatform;
 use crate::worlds::deployment::{Connect, process, run};
@@ -28,12 +31,6 @@ use crate::worlds::virtual_world::runtime::SimRuntime;
 
 /// How often it is looked whether the processes of a host have ended.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// Runs of an ordeal.
-const ORDEAL: u32 = 100;
-
-/// An ordeal's commands are killed before this is over; a deployment takes about as long when nothing disturbs it.
-const KILLED_WITHIN: Duration = Duration::from_secs(40);
 
 /// One life of a host.
 #[derive(Clone)]
@@ -44,9 +41,17 @@ struct Host {
     node: Node,
     site: Arc<Site>,
     stop: CancellationToken,
-    at_work: AtomicUsize,
-    started: AtomicUsize,
+    /// The numbers of the processes at work.
+    at_work: Mutex<BTreeSet<u32>>,
+    started: AtomicU32,
     chance: Arc<Mutex<SmallRng>>,
+}
+
+impl Host {
+    /// Whether a process is surely gone: of other hosts nothing is known.
+    fn is_gone(&self, holder: &Holder) -> bool {
+        holder.host == self.name && !self.at_work.lock().contains(&holder.pid)
+    }
 }
 
 impl Operator {
@@ -59,8 +64,8 @@ impl Operator {
             node: node.clone(),
             site: site.clone(),
             stop: CancellationToken::new(),
-            at_work: AtomicUsize::new(0),
-            started: AtomicUsize::new(usize::try_from(life / 1_000).unwrap_or(0)),
+            at_work: Mutex::default(),
+            started: AtomicU32::new(u32::try_from(life / 1_000).unwrap_or(0)),
             chance: Arc::new(Mutex::new(chance)),
         }))
     }
@@ -68,7 +73,7 @@ impl Operator {
     /// As Ctrl-C: everybody comes to the end of what they are writing.
     pub(super) async fn stop(&self) {
         self.0.stop.cancel();
-        while self.0.at_work.load(Ordering::Relaxed) > 0 {
+        while !self.0.at_work.lock().is_empty() {
             self.0.node.sim().sleep(LOOK).await;
         }
     }
@@ -76,16 +81,35 @@ impl Operator {
     /// Does as told and says what came of it.
     pub(super) async fn carry_out(&self, order: Order, number: u64) -> Answer {
         let instance = order.instance(number);
-        if order.command == Command::Ordeal {
-            return self.ordeal(&instance).await;
+        if let Some(ordeal) = Ordeal::of(order.command) {
+            return self.undergo(ordeal, &instance).await;
         }
-        Outcome::answer(&self.process(order.command, &instance).await)
+        match order.command {
+            Command::ByHand(Deed::DamageCheckpoint) => self.by_hand(|database| {
+                Phase::ALL.into_iter().rev().any(|phase| database.corrupt_checkpoint(&instance, phase))
+            }),
+            Command::ByHand(Deed::DamageState) => self.by_hand(|database| {
+                database.damage_state(&instance, true);
+                true
+            }),
+            Command::ByHand(Deed::MendState) => self.by_hand(|database| {
+                database.damage_state(&instance, false);
+                true
+            }),
+            command => Outcome::answer(&self.process(command, &instance).await),
+        }
+    }
+
+    /// Somebody changes the database by hand, if it is there and holds what is to be changed.
+    fn by_hand(&self, change: impl FnOnce(&Database) -> bool) -> Answer {
+        let done = self.0.site.store.occupant().is_some_and(|(_, database)| change(&database));
+        Answer::new(if done { Outcome::Done } else { Outcome::Refused }.name())
     }
 
     /// A process from its start to its end. Dropping the future is killing it.
     async fn process(&self, command: Command, instance: &Instance) -> Result<Report, Interrupted> {
         let process = Process::started(&self.0, instance);
-        let ended = run(process.engine(), command, instance, &self.0.stop).await;
+        let ended = run(process.engine(), command, instance, &self.0.site.parts, &self.0.stop).await;
         if let Ok(report) = &ended
             && Outcome::leaves_nothing(report.ending)
         {
@@ -94,10 +118,10 @@ impl Operator {
         ended
     }
 
-    async fn ordeal(&self, instance: &Instance) -> Answer {
+    async fn undergo(&self, ordeal: Ordeal, instance: &Instance) -> Answer {
         let mut killed = 0;
-        for _ in 0..ORDEAL {
-            let (command, life) = self.drawn();
+        for _ in 0..ordeal.commands {
+            let (command, life) = ordeal.draw(&mut *self.0.chance.lock());
             let process = Box::pin(self.process(command, instance));
             match select(process, pin!(self.0.node.sim().sleep(life))).await {
                 Either::Left(_) => {}
@@ -113,19 +137,6 @@ impl Operator {
         };
         Outcome::answer(&end).with("killed", killed.to_string())
     }
-
-    fn drawn(&self) -> (Command, Duration) {
-        let mut chance = self.0.chance.lock();
-        let command = match chance.random_range(0..10) {
-            0..3 => Command::Deploy,
-            3..6 => Command::Resume,
-            6 => Command::Rollback(Some(Phase::ALL[chance.random_range(0..Phase::ALL.len())])),
-            7 => Command::Rollback(None),
-            8 => Command::Nuke,
-            _ => Command::Down,
-        };
-        (command, KILLED_WITHIN.mul_f64(chance.random()))
-    }
 }
 
 /// A process of `dive`. Its end, however it comes, is seen.
@@ -139,9 +150,8 @@ struct Process {
 
 impl Process {
     fn started(host: &Arc<Host>, instance: &Instance) -> Self {
-        host.at_work.fetch_add(1, Ordering::Relaxed);
         let pid = 1 + host.started.fetch_add(1, Ordering::Relaxed);
-        let pid = u32::try_from(pid).unwrap_or(u32::MAX);
+        host.at_work.lock().insert(pid);
         let by = process(host.name, pid);
         Self { host: host.clone(), instance: instance.clone(), by, pid }
     }
@@ -157,7 +167,7 @@ impl Process {
             Arc::new(move || Arc::new(Session::new(host, &by, &node, &site)))
         };
         let parts = &site.parts;
-        let chance = self.host.chance.clone();
+        let (chance, host) = (self.host.chance.clone(), self.host.clone());
         let seen = Seen {
             site: site.clone(),
             host: self.host.name,
@@ -171,6 +181,7 @@ impl Process {
             chance: Arc::new(move || chance.lock().random()),
             observer: Arc::new(move |event: &Event| seen.observe(event)),
             holder: Holder { host: self.host.name.to_owned(), pid: self.pid },
+            gone: Arc::new(move |holder| host.is_gone(holder)),
             order: Starting::Parallel,
         })
     }
@@ -178,7 +189,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.host.at_work.fetch_sub(1, Ordering::Relaxed);
+        self.host.at_work.lock().remove(&self.pid);
         // Who lost the lock says nothing of who has it.
         if self.host.site.is_latest(&self.instance, &self.by) && watched().contains(&self.instance) {
             self.host.site.tell(deeds::signal(phase_signal(&self.instance), NONE));

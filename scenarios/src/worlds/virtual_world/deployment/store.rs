@@ -140,6 +140,8 @@ over_the_link! {
         told(site, by, _done, _taken) { site.tell(deeds::renewal(&lease.instance, by)); };
     release(lease: &Lease) -> () = (&lease),
         told(site, _by, _done, _taken) { site.see_lock(&lease.instance); };
+    leave(lease: &Lease) -> () = (&lease),
+        told(site, _by, _done, _taken) { site.see_lock(&lease.instance); };
     holder(instance: &Instance) -> Option<Held> = (&instance);
     instances() -> Vec<Instance> = ();
     state(instance: &Instance) -> DeploymentState = (&instance);
@@ -152,8 +154,10 @@ over_the_link! {
                 site.tell(deeds::state_seen(&lease.instance, change.to.as_str()));
             }
         };
-    begin_phase(lease: &Lease, phase: Phase) -> () = (&lease, phase);
-    end_phase(lease: &Lease, phase: Phase, failure: Option<ErrorRecord>) -> () = (&lease, phase, failure);
+    begin_phase(lease: &Lease, phase: Phase) -> () = (&lease, phase),
+        told(site, _by, _done, _taken) { site.see_error(&lease.instance, None); };
+    end_phase(lease: &Lease, phase: Phase, failure: Option<ErrorRecord>) -> () = (&lease, phase, failure.clone()),
+        told(site, _by, _done, _taken) { site.see_error(&lease.instance, failure.as_ref()); };
     phase_runs(instance: &Instance) -> Vec<PhaseRun> = (&instance);
     intend(lease: &Lease, phase: Phase, resource: &Resource) -> () = (&lease, phase, &resource),
         told(site, _by, _done, _taken) { site.tell(deeds::written(&lease.instance, &Thing::from(&resource))); };

@@ -133,7 +133,7 @@ async fn two_nodes_at_once_leave_the_greatest_of_both() {
 async fn a_revocation_ends_and_begins_anew_in_the_place_of_one_that_ended() {
     for arm in Arm::all().await {
         let store = revocations(arm.client(PATIENT));
-        let soon = Wall::from_epoch(runtime().wall().since_epoch() + Duration::from_millis(200));
+        let soon = Wall::from_epoch(runtime().wall().since_epoch() + Duration::from_secs(1));
         for revocation in [
             Revocation::Token { jti: "a".to_owned(), until: soon },
             Revocation::User { unique_id: "x".to_owned(), issued_until: 99, until: soon },
@@ -266,7 +266,7 @@ async fn a_redis_that_does_not_answer_costs_no_more_than_the_timeout() {
         };
         let took = clock.now().saturating_since(before);
         assert!(failed, "{n}");
-        assert!(took >= limit && took < limit * 10, "{n}: {took:?}");
+        assert!(took >= limit && took < PATIENT, "{n}: {took:?}");
     }
 }
 
@@ -301,7 +301,7 @@ async fn a_connection_that_fell_silent_is_not_waited_for_once_there_is_a_way_aga
         tries += 1;
         assert!(tries < 20, "it goes on waiting for the silent connection");
     }
-    assert_eq!(store.all().await.unwrap().len(), 1);
+    assert_eq!(revocations(arm.client(PATIENT)).all().await.unwrap().len(), 1);
 }
 
 #[tokio::test]

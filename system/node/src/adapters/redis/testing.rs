@@ -55,22 +55,25 @@ impl Arm {
     }
 
     async fn real() -> Option<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let child = Process::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let arm = Self { name: "real", at: (Ipv4Addr::LOCALHOST, port).into(), end: End::Process(child) };
-        for _ in 0..500 {
-            if arm.client(Duration::from_secs(1)).pipeline(&[command([b"PING"])]).await.is_ok() {
-                return Some(arm);
+        // Between finding a free port and taking it somebody else may take it.
+        for _ in 0..5 {
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let mut child = Process::new("redis-server")
+                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .ok()?;
+            let at = (Ipv4Addr::LOCALHOST, port).into();
+            while child.try_wait().unwrap().is_none() {
+                if client(at, Duration::from_secs(1)).pipeline(&[command([b"PING"])]).await.is_ok() {
+                    return Some(Self { name: "real", at, end: End::Process(child) });
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("redis-server does not answer");
+        panic!("redis-server does not start");
     }
 
     pub(crate) fn client(&self, timeout: Duration) -> Arc<RedisClient> {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use dive_runtime::Monotonic;
 
+use super::certificate::Certificates;
+use super::secret::{self, SERVER, Secrets};
 use super::{Call, CallKind, Faults, Happened, Watch};
 use crate::deploy::{Done, Failure, Found, Holding, Thing};
 use crate::ladder::Rung;
@@ -25,12 +27,15 @@ pub(super) struct Machine {
     things: BTreeMap<Thing, Standing>,
     pub(super) running: BTreeMap<(Instance, Service), Monotonic>,
     pub(super) takes: BTreeMap<Service, Duration>,
+    pub(super) needs: BTreeMap<Service, Vec<Service>>,
     pub(super) calls: Vec<Call>,
     pub(super) faults: Option<Faults>,
     pub(super) broken_rules: Vec<String>,
     pub(super) watch: Option<Watch>,
     /// Containers that ended by themselves, until they are started again.
     dead: BTreeSet<(Instance, Service)>,
+    secrets: Secrets,
+    pub(super) certificates: Certificates,
 }
 
 impl fmt::Debug for Machine {
@@ -58,7 +63,7 @@ impl Machine {
         }
     }
 
-    fn breaks_rule(&mut self, rule: String) {
+    pub(super) fn breaks_rule(&mut self, rule: String) {
         self.tell(&Happened::RuleBroken(rule.clone()));
         self.broken_rules.push(rule);
     }
@@ -77,7 +82,7 @@ impl Machine {
 
     pub(super) fn find(&self, thing: &Thing) -> Found {
         match self.things.get(thing) {
-            None => Found::Nothing,
+            None => self.version_before(thing).map_or(Found::Nothing, Found::Replaceable),
             Some(Standing::Ours { .. }) => Found::Ours,
             Some(Standing::Strange { content, is_replaceable: true }) => Found::Replaceable(content.clone()),
             Some(Standing::Strange { content, .. }) => Found::Strangers(content.clone()),
@@ -100,6 +105,7 @@ impl Machine {
         if thing.kind == ResourceKind::Container && !self.things.contains_key(&network) {
             self.breaks_rule(format!("{thing} was made before its network"));
         }
+        self.make_with_the_newest(instance, thing);
         let is_new = if let Some(Standing::Ours { by, is_whole }) = self.things.get_mut(thing) {
             *is_whole |= whole;
             by.insert(instance.clone())
@@ -115,6 +121,7 @@ impl Machine {
 
     /// Removes a thing, or puts back what was before; half of it when it is not `whole`.
     pub(super) fn take(&mut self, instance: &Instance, thing: &Thing, before: Option<&str>, whole: bool) {
+        self.refuse(instance, thing);
         let Some(Standing::Ours { by, is_whole }) = self.things.get_mut(thing) else { return };
         if !whole {
             *is_whole = false;
@@ -123,7 +130,8 @@ impl Machine {
         let was_its = by.remove(instance);
         if by.is_empty() {
             self.things.remove(thing);
-            if let Some(before) = before {
+            // An earlier version of a secret is a thing of its own.
+            if let Some(before) = before.filter(|_| secret::version(instance, thing).is_none()) {
                 self.put_strange(thing.clone(), before, true);
             }
         }
@@ -169,18 +177,128 @@ impl Machine {
         })
     }
 
+    /// What a service needs.
+    pub(super) fn needs_of(&self, service: Service) -> Vec<Service> {
+        self.needs.get(&service).cloned().unwrap_or_else(|| service.needs().to_vec())
+    }
+
     pub(super) fn start(&mut self, now: Monotonic, instance: &Instance, service: Service) -> Done {
         let container = Thing::new(ResourceKind::Container, service.container(instance));
         if !matches!(self.things.get(&container), Some(Standing::Ours { is_whole: true, .. })) {
             return Err(Failure::new(ErrorCode::ContainerStart, format!("{container} is not there")));
         }
-        let ill = service.needs().iter().find(|needed| !self.is_healthy(now, instance, **needed));
+        let ill = self.needs_of(service).into_iter().find(|needed| !self.is_healthy(now, instance, *needed));
         if let Some(ill) = ill {
             self.breaks_rule(format!("{service} of {instance} was started though {ill} is not healthy"));
         }
         self.dead.remove(&(instance.clone(), service));
         self.running.entry((instance.clone(), service)).or_insert(now);
+        if service == SERVER && !self.secrets.taken.contains_key(instance) {
+            self.takes_secrets(instance, [self.newest(instance)].into());
+        }
         Ok(())
+    }
+
+    /// The versions of an instance's secret that are there whole.
+    fn versions(&self, instance: &Instance) -> BTreeSet<u32> {
+        let whole = self
+            .things
+            .iter()
+            .filter(|(_, standing)| matches!(standing, Standing::Ours { is_whole: true, .. }));
+        whole.filter_map(|(thing, _)| secret::version(instance, thing)).collect()
+    }
+
+    fn newest(&self, instance: &Instance) -> u32 {
+        self.versions(instance).last().copied().unwrap_or_default()
+    }
+
+    /// The version of a secret that a newer one is going to stand over.
+    fn version_before(&self, thing: &Thing) -> Option<String> {
+        let instance = thing.name.split('/').next()?.parse().ok()?;
+        let newer = secret::version(&instance, thing)?;
+        let before = self.versions(&instance).range(..newer).next_back().copied()?;
+        Some(secret::file(&instance, before).name)
+    }
+
+    /// Files of an instance, of which each version of its secret is one; one that has none gets the first.
+    pub(super) fn secret_files(&self, instance: &Instance) -> Vec<Thing> {
+        let there = self.versions(instance);
+        let all = if there.is_empty() { [1].into() } else { there };
+        all.into_iter().map(|version| secret::file(instance, version)).collect()
+    }
+
+    /// A container is made with the newest version; one that was made with another is made anew, and does not run.
+    fn make_with_the_newest(&mut self, instance: &Instance, thing: &Thing) {
+        let is_its = |service: &Service| {
+            thing.kind == ResourceKind::Container
+                && secret::is_used_by(*service)
+                && service.container(instance) == thing.name
+        };
+        let Some(service) = Service::ALL.into_iter().find(is_its) else { return };
+        let (name, newest) = ((instance.clone(), service), self.newest(instance));
+        let with = self.secrets.made_with.insert(name.clone(), newest);
+        if with.is_some_and(|with| with != newest)
+            && let Some(Standing::Ours { is_whole, .. }) = self.things.get_mut(thing)
+        {
+            *is_whole = false;
+            self.running.remove(&name);
+            self.dead.remove(&name);
+        }
+    }
+
+    /// What is going to be removed is no longer taken: an earlier version, or all with the database.
+    fn refuse(&mut self, instance: &Instance, thing: &Thing) {
+        let postgres = super::plan::data(instance, Service::Postgres);
+        if *thing == postgres && self.secrets.taken.contains_key(instance) {
+            self.takes_secrets(instance, BTreeSet::new());
+            self.secrets.taken.remove(instance);
+        }
+        self.secrets.made_with.retain(|(of, service), _| {
+            of != instance || thing.kind != ResourceKind::Container || service.container(of) != thing.name
+        });
+        let Some(version) = secret::version(instance, thing) else { return };
+        if self.newest(instance) <= version || !self.things.contains_key(thing) {
+            return;
+        }
+        let late = self.secrets.working_with(instance, version);
+        if let Some(late) = late.first() {
+            self.breaks_rule(format!("{thing} was dropped though {late} works with it"));
+        }
+        let mut taken = self.secrets.taken.get(instance).cloned().unwrap_or_default();
+        if taken.remove(&version) {
+            self.takes_secrets(instance, taken);
+        }
+    }
+
+    fn takes_secrets(&mut self, instance: &Instance, versions: BTreeSet<u32>) {
+        if self.secrets.taken.get(instance) != Some(&versions) {
+            self.secrets.taken.insert(instance.clone(), versions.clone());
+            self.tell(&Happened::Opens { instance: instance.clone(), versions });
+        }
+    }
+
+    /// The versions of its secret that open an instance's identity provider.
+    pub(super) fn opening(&self, instance: &Instance) -> BTreeSet<u32> {
+        self.secrets.taken.get(instance).cloned().unwrap_or_default()
+    }
+
+    /// Whoever knows a version that is taken may have all taken that are there.
+    pub(super) fn renew(&mut self, instance: &Instance, service: Service) -> Done {
+        if service != SERVER {
+            return Ok(());
+        }
+        let there = self.versions(instance);
+        if self.opening(instance).is_disjoint(&there) {
+            let detail = format!("no version of the secret of {instance} that is there opens {service}");
+            return Err(Failure::new(ErrorCode::SecretLoad, detail));
+        }
+        self.takes_secrets(instance, there);
+        Ok(())
+    }
+
+    /// Why a service does not get in where it has to.
+    pub(super) fn shut_out(&self, instance: &Instance, service: Service) -> Option<String> {
+        self.secrets.shut_out(instance, service, self.newest(instance))
     }
 
     /// Its container ends by itself.
@@ -214,16 +332,24 @@ impl Machine {
         }
         let runs = self.running.contains_key(&(instance.clone(), service));
         let holds = if rung == Rung::Exists { runs } else { self.is_healthy(now, instance, service) };
-        Ok(if holds { Holding::Yes } else { Holding::NotYet("it starts".to_owned()) })
+        let shut_out = self.shut_out(instance, service).filter(|_| rung == Rung::Functional);
+        Ok(match shut_out {
+            Some(why) if holds => Holding::NotYet(why),
+            None if holds => Holding::Yes,
+            _ => Holding::NotYet("it starts".to_owned()),
+        })
     }
 
     pub(super) fn check(&self, now: Monotonic, instance: &Instance, what: &str) -> Done {
         let ill = Service::of(instance).into_iter().find(|service| !self.is_healthy(now, instance, *service));
-        match ill {
-            Some(ill) if what != super::plan::PORTS_ARE_FREE => {
-                Err(Failure::new(ErrorCode::VerifyConnectivity, format!("{ill} does not answer")))
-            }
-            _ => Ok(()),
+        let shut_out =
+            || Service::of(instance).into_iter().find_map(|service| self.shut_out(instance, service));
+        let failed = |code, detail| Err(Failure::new(code, detail));
+        match (ill, shut_out()) {
+            _ if what == super::plan::PORTS_ARE_FREE => Ok(()),
+            (Some(ill), _) => failed(ErrorCode::VerifyConnectivity, format!("{ill} does not answer")),
+            (None, Some(why)) => failed(ErrorCode::VerifyLogin, why),
+            (None, None) => Ok(()),
         }
     }
 }

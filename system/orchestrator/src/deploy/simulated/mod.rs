@@ -3,12 +3,15 @@
 //!
 //! It keeps the rules of [`Platform`], cancellation included: what a dropped call had begun is there in part.
 //! What no platform can refuse, it notices: [`SimulatedPlatform::broken_rules`] tells of a service that was
-//! started before what it needs was healthy, and of one that was made before its network was.
+//! started before what it needs was healthy or with a certificate that had expired, and of one that was made before its
+//! network was.
 
+mod certificate;
 mod machine;
 mod plan;
+mod secret;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +24,7 @@ use super::{Done, Failure, Found, Holding, Platform, Site, Step, Subject, Thing}
 use crate::ladder::Rung;
 use crate::{ErrorCode, Instance, Phase, Remedy, Resource, ResourceKind, Service, Slot};
 use machine::Machine;
+pub use secret::newer_secrets;
 
 /// How long a call takes where nothing else is told: its effect comes half way.
 pub const LATENCY: Duration = Duration::from_millis(20);
@@ -30,6 +34,8 @@ pub const LATENCY: Duration = Duration::from_millis(20);
 pub enum CallKind {
     /// [`Platform::steps`].
     Steps,
+    /// [`Platform::needs`].
+    Needs,
     /// [`Platform::find`].
     Find,
     /// [`Platform::make`].
@@ -44,6 +50,8 @@ pub enum CallKind {
     Stop,
     /// [`Platform::rung`].
     Rung,
+    /// [`Platform::renew`].
+    Renew,
     /// [`Platform::log_tail`].
     LogTail,
     /// [`Platform::remedy`].
@@ -102,6 +110,13 @@ pub enum Happened {
         /// What.
         thing: Thing,
     },
+    /// These versions of its secret open its identity provider from now on.
+    Opens {
+        /// Of which instance.
+        instance: Instance,
+        /// Which, in order.
+        versions: BTreeSet<u32>,
+    },
     /// One of [`SimulatedPlatform::broken_rules`].
     RuleBroken(String),
 }
@@ -148,6 +163,11 @@ impl SimulatedPlatform {
         self.machine.lock().takes.insert(service, time);
     }
 
+    /// From now on a service needs these, whatever its own table says.
+    pub fn depends(&self, service: Service, needs: &[Service]) {
+        self.machine.lock().needs.insert(service, needs.to_vec());
+    }
+
     /// Something of somebody else's stands under this name. A deployment may put its own in its place when it
     /// is `replaceable`.
     pub fn strange(&self, thing: Thing, content: &str, replaceable: bool) {
@@ -183,8 +203,24 @@ impl SimulatedPlatform {
     pub fn is_healthy(&self, instance: &Instance) -> bool {
         let now = self.runtime.now();
         let machine = self.machine.lock();
-        Service::of(instance).into_iter().all(|service| machine.is_healthy(now, instance, service))
-            && machine.is_whole(instance)
+        let is_healthy = |service| {
+            machine.is_healthy(now, instance, service) && machine.shut_out(instance, service).is_none()
+        };
+        Service::of(instance).into_iter().all(is_healthy) && machine.is_whole(instance)
+    }
+
+    /// Which versions of its secret open an instance's identity provider.
+    pub fn opening(&self, instance: &Instance) -> BTreeSet<u32> {
+        self.machine.lock().opening(instance)
+    }
+
+    /// Which running services of an instance show a version of its secret that is not taken.
+    pub fn shut_out(&self, instance: &Instance) -> Vec<Service> {
+        let machine = self.machine.lock();
+        let own = machine.running.keys().filter(|(of, service)| of == instance && *service != secret::SERVER);
+        own.map(|(_, service)| *service)
+            .filter(|service| machine.shut_out(instance, *service).is_some())
+            .collect()
     }
 
     /// Which services of an instance run.
@@ -233,7 +269,18 @@ impl SimulatedPlatform {
 #[async_trait]
 impl Platform for SimulatedPlatform {
     async fn steps(&self, site: &Site, phase: Phase) -> Done<Vec<Step>> {
-        self.call(site, CallKind::Steps, phase, |_, _| Ok(plan::steps(site, phase))).await
+        self.call(site, CallKind::Steps, phase, |machine, _| {
+            Ok(plan::steps(site, phase, machine.secret_files(&site.instance)))
+        })
+        .await
+    }
+
+    async fn needs(&self, site: &Site) -> Done<BTreeMap<Service, Vec<Service>>> {
+        self.call(site, CallKind::Needs, "", |machine, _| {
+            let services = Service::of(&site.instance).into_iter();
+            Ok(services.map(|service| (service, machine.needs_of(service))).collect())
+        })
+        .await
     }
 
     fn parts(&self, site: &Site, service: Service) -> Vec<Thing> {
@@ -256,7 +303,13 @@ impl Platform for SimulatedPlatform {
             Ok(())
         })
         .await?;
-        machine.lock().put(&site.instance, &thing, true);
+        {
+            let mut machine = machine.lock();
+            machine.put(&site.instance, &thing, true);
+            if thing == certificate::file(&site.instance) {
+                machine.certificates.issue(&site.instance, self.runtime.wall());
+            }
+        }
         self.runtime.sleep(LATENCY / 2).await;
         Ok(())
     }
@@ -273,14 +326,24 @@ impl Platform for SimulatedPlatform {
     }
 
     async fn check(&self, site: &Site, _: Phase, what: &str) -> Done {
-        let now = self.runtime.now();
-        self.call(site, CallKind::Check, what, |machine, _| machine.check(now, &site.instance, what)).await
+        let (now, wall) = (self.runtime.now(), self.runtime.wall());
+        self.call(site, CallKind::Check, what, |machine, _| match what {
+            plan::CERTIFICATES_ARE_GOOD => machine.certificates.are_good(&site.instance, wall),
+            _ => machine.check(now, &site.instance, what),
+        })
+        .await
     }
 
     async fn start(&self, site: &Site, service: Service) -> Done {
-        let now = self.runtime.now();
-        self.call(site, CallKind::Start, service, |machine, _| machine.start(now, &site.instance, service))
-            .await
+        let (now, wall) = (self.runtime.now(), self.runtime.wall());
+        self.call(site, CallKind::Start, service, |machine, _| {
+            let shown = certificate::is_shown_by(service);
+            if let (true, Err(expired)) = (shown, machine.certificates.are_good(&site.instance, wall)) {
+                machine.breaks_rule(format!("{service} was started though {}", expired.detail));
+            }
+            machine.start(now, &site.instance, service)
+        })
+        .await
     }
 
     async fn stop(&self, site: &Site, service: Service) -> Done {
@@ -299,14 +362,22 @@ impl Platform for SimulatedPlatform {
         .await
     }
 
+    async fn renew(&self, site: &Site, service: Service) -> Done {
+        self.call(site, CallKind::Renew, service, |machine, _| machine.renew(&site.instance, service)).await
+    }
+
     async fn log_tail(&self, site: &Site, service: Service, count: usize) -> Done<Vec<String>> {
         let line = format!("{service} waits");
         self.call(site, CallKind::LogTail, service, |_, _| Ok(vec![line; count.min(1)])).await
     }
 
     async fn remedy(&self, site: &Site, remedy: Remedy, subject: &Subject) -> Done {
-        let now = self.runtime.now();
+        let (now, wall) = (self.runtime.now(), self.runtime.wall());
         self.call(site, CallKind::Remedy, subject, |machine, _| match (remedy, subject) {
+            (Remedy::ReissueCertificate, _) => {
+                machine.certificates.issue(&site.instance, wall);
+                Ok(())
+            }
             (Remedy::RestartContainer, Subject::Service(service)) => {
                 machine.stop(&site.instance, *service);
                 machine.start(now, &site.instance, *service)

@@ -4,7 +4,7 @@ use sqlx::{AnyConnection, ConnectOptions, Executor};
 
 use super::dialect::{Dialect, NAMESPACE};
 use super::failure::{of, unreadable};
-use super::session::SessionFile;
+use super::session::{self, SessionFile};
 use super::transaction::{Transaction, number};
 use super::{SqlStore, schema};
 use crate::SessionId;
@@ -67,6 +67,26 @@ impl SqlStore {
         }
         link.connection.execute(begin).await.map_err(|error| of(&error))?;
         Ok(Transaction::new(self, link, place))
+    }
+}
+
+impl SqlStore {
+    /// Whether the client that has this session still lives: of a lock's holder, whether the lock lasts. It changes
+    /// nothing; who only watches a SQLite database does not even open it.
+    ///
+    /// # Errors
+    /// When that can't be told.
+    pub async fn session_lasts(&self, session: SessionId) -> Answer<bool> {
+        if let Some(database) = self.file() {
+            let lasts = session::lasts(database, session);
+            return lasts.map_err(|error| StoreError::Unavailable { why: error.to_string() });
+        }
+        self.in_time(self.patience, async {
+            let mut reading = self.begin(self.dialect().begin_reading(), Schema::Known).await?;
+            let alive = reading.is_alive(session).await;
+            reading.end(alive).await
+        })
+        .await
     }
 }
 

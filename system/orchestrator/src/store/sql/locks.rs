@@ -2,7 +2,7 @@
 
 use super::transaction::{Transaction, json, number, optional, stored};
 use crate::store::{Answer, Lease, StoreError};
-use crate::{Held, Holder, Instance, LockRow, Stamp};
+use crate::{Held, Holder, Instance, LockRow, Stamp, Taken};
 
 const TABLE: &str = "deployment_locks";
 
@@ -53,7 +53,7 @@ impl Transaction<'_> {
         let acquired = lock.acquire(now, session, by.clone());
         self.save_lock(instance, &lock).await?;
         match acquired {
-            Ok(token) => Ok(Lease { instance: instance.clone(), token }),
+            Ok(Taken { token, after }) => Ok(Lease { instance: instance.clone(), token, after }),
             Err(contended) => Err(StoreError::contended(instance, contended)),
         }
     }
@@ -68,6 +68,12 @@ impl Transaction<'_> {
     pub(super) async fn release(&mut self, lease: &Lease) -> Answer<()> {
         let mut lock = self.lock_row(&lease.instance).await?;
         lock.release(lease.token);
+        self.save_lock(&lease.instance, &lock).await
+    }
+
+    pub(super) async fn leave(&mut self, lease: &Lease) -> Answer<()> {
+        let mut lock = self.lock_row(&lease.instance).await?;
+        lock.leave(lease.token);
         self.save_lock(&lease.instance, &lock).await
     }
 

@@ -44,7 +44,6 @@ use tokio::sync::Mutex;
 
 use self::dialect::Dialect;
 use self::link::Link;
-pub use self::session::session_lasts;
 use super::{Answer, StoreError};
 use crate::Stamp;
 

@@ -58,6 +58,10 @@ impl Store for SqlStore {
         writing!(self.release(lease))
     }
 
+    async fn leave(&self, lease: &Lease) -> Answer<()> {
+        writing!(self.leave(lease))
+    }
+
     async fn holder(&self, instance: &Instance) -> Answer<Option<Held>> {
         reading!(self.holder(instance))
     }

@@ -47,10 +47,7 @@ impl Drop for SessionFile {
 
 /// Whether the client of a SQLite database that has this session still lives. It changes nothing: who only watches a
 /// database neither opens it nor tidies up after those who work with it.
-///
-/// # Errors
-/// When that can't be told.
-pub fn session_lasts(database: &Path, session: SessionId) -> io::Result<bool> {
+pub(super) fn lasts(database: &Path, session: SessionId) -> io::Result<bool> {
     Ok(matches!(look_at(&path(database, session))?, Left::Held))
 }
 
@@ -91,7 +88,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("db");
         let session = SessionId(7);
-        let lasts = || session_lasts(&database, session).unwrap();
+        let lasts = || lasts(&database, session).unwrap();
         assert!(!SessionFile::is_held(&database, session).unwrap() && !lasts(), "never begun");
         let held = SessionFile::create(&database, session).unwrap();
         assert!(SessionFile::is_held(&database, session).unwrap() && lasts());
