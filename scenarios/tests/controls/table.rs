@@ -342,7 +342,6 @@ pub(crate) const CONTROLS: &[Control] = &[
     control("secret/rotate", Deployment(Platform(PlatformDefect::TellsNoServer)), "becomes 1+2"),
     control("nuke/unconfirmed", Deployment(AsksNobody), "answer to removal"),
     control("deploy/soak-100", Deployment(Platform(PlatformDefect::MadeWhenFound)), "clean:"),
-    control("deploy/soak-100", Deployment(Store(StoreDefect::ForgetsTheForsaken)), "clean:"),
     control("scale/hub-and-10", Deployment(Store(StoreDefect::OneLockForAll)), "answer to spokes"),
     control("scale/hub-and-32", Deployment(Store(StoreDefect::OneLockForAll)), "answer to spokes"),
 ];

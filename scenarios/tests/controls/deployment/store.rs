@@ -35,8 +35,6 @@ pub(crate) enum StoreDefect {
     NeverRenews,
     /// There is one lock for all instances.
     OneLockForAll,
-    /// Nobody hears that the holder before did not give the lock back.
-    ForgetsTheForsaken,
     /// Nobody is seen to be at work.
     SeesNoHolder,
     /// A hub that there is not is taken for one that stands.
@@ -147,7 +145,6 @@ delegate! {
                     store.release(&lease).await?;
                     Err(contended)
                 }
-                Ok(lease) if self.defect == D::ForgetsTheForsaken => Ok(Lease { after: None, ..lease }),
                 answer => answer,
             }
         }
