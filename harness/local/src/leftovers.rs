@@ -13,6 +13,7 @@ use harness_core::owner::Owner;
 use nix::sys::signal::{Signal, kill};
 
 use crate::procfs::{ProcessId, all_marked, command_line};
+use crate::scratch;
 
 /// What scratch folders are called before their mark.
 const PREFIX: &str = "chaos-";
@@ -52,22 +53,24 @@ impl Leftover {
     }
 }
 
-/// The folder of the world with this mark, in the temporary directory. It may not exist yet.
+/// The folder of a new world with this mark. It may not exist yet.
 pub(crate) fn folder_of(mark: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("{PREFIX}{mark}"))
+    scratch::place().join(format!("{PREFIX}{mark}"))
 }
 
 /// Everything of this user's that dead owners left: processes first, since they may still write to the folders.
 ///
 /// # Errors
-/// When `/proc` or the temporary directory can't be listed.
+/// When `/proc` or a [place](scratch::places) of folders can't be listed.
 pub fn leftovers() -> io::Result<Vec<Leftover>> {
     let processes = all_marked()?.into_iter().filter(|(_, mark)| is_of_the_dead(mark));
     let mut left: Vec<_> = processes.map(|(process, _)| Leftover::Process(process)).collect();
-    for entry in fs::read_dir(std::env::temp_dir())? {
-        let path = entry?.path();
-        if is_scratch_of_the_dead(&path) {
-            left.push(Leftover::Folder(path));
+    for place in scratch::places() {
+        for entry in fs::read_dir(place)? {
+            let path = entry?.path();
+            if is_scratch_of_the_dead(&path) {
+                left.push(Leftover::Folder(path));
+            }
         }
     }
     Ok(left)

@@ -23,6 +23,7 @@
 //! | [`ports`], [`listener`] | ports that stay a service's own; who listens where |
 //! | [`reaper`], [`deathwatch`], [`procfs`] | nothing outlives its owner, however it ends |
 //! | [`leftovers`] | what is left should the reaper have met its end too |
+//! | `scratch` | where the folders of worlds are |
 //! | [`undo`] | how another process undoes a fault |
 //! | [`clock`], [`heartbeat`], `pressure` | system time; whether the machine kept going, or had too much to do |
 //!
@@ -49,6 +50,7 @@ mod pressure;
 pub mod process;
 pub mod procfs;
 pub mod reaper;
+mod scratch;
 mod service;
 pub mod site;
 pub mod system;

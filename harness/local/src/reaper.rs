@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 
 use crate::deathwatch::{DeathWatch, Ending, WatcherCommand, watch};
 use crate::procfs::{ProcessId, marked};
+use crate::scratch::is_scratch;
 
 /// The pause between two looks at what is left.
 const ROUND: Duration = Duration::from_millis(5);
@@ -61,13 +62,13 @@ impl Reaper {
         self.watch.tell(&Line::GroupEnded(leader).to_string())
     }
 
-    /// Registers a folder under the temporary directory. Others are refused.
+    /// Registers a folder of a world. Others are refused.
     ///
     /// # Errors
     /// When it lies elsewhere, or the reaper is gone.
     pub fn folder_made(&self, folder: &Path) -> io::Result<()> {
-        if !is_temporary(folder) {
-            let why = format!("{} is not under the temporary directory", folder.display());
+        if !is_scratch(folder) {
+            let why = format!("{} is not where folders of worlds are", folder.display());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         }
         self.watch.tell(&Line::FolderMade(folder.to_owned()).to_string())
@@ -155,7 +156,7 @@ impl Ledger {
             Some(Line::Mark(mark)) => self.mark = Some(mark),
             Some(Line::GroupStarted(leader)) => _ = self.groups.insert(leader),
             Some(Line::GroupEnded(leader)) => _ = self.groups.remove(&leader),
-            Some(Line::FolderMade(folder)) if is_temporary(&folder) => _ = self.folders.insert(folder),
+            Some(Line::FolderMade(folder)) if is_scratch(&folder) => _ = self.folders.insert(folder),
             Some(Line::FolderMade(_)) | None => {}
         }
     }
@@ -205,15 +206,6 @@ pub(crate) fn kill_marked(mark: Option<&str>) -> usize {
         let _ = kill(process.as_pid(), Signal::SIGKILL);
     }
     marked.len()
-}
-
-/// Whether it is a proper path to something below the temporary directory.
-fn is_temporary(folder: &Path) -> bool {
-    let temporary = std::env::temp_dir();
-    folder.strip_prefix(&temporary).is_ok_and(|rest| {
-        rest.components().next().is_some()
-            && rest.components().all(|part| matches!(part, Component::Normal(_)))
-    })
 }
 
 #[cfg(test)]
@@ -266,22 +258,7 @@ mod tests {
             let mut ledger = Ledger::default();
             ledger.note(&line);
             prop_assert!(ledger.groups.iter().all(|leader| leader.pid > 1));
-            prop_assert!(ledger.folders.iter().all(|folder| is_temporary(folder)));
-        }
-    }
-
-    #[test]
-    fn only_proper_paths_below_the_temporary_directory_are_removed() {
-        let temporary = std::env::temp_dir();
-        assert!(is_temporary(&temporary.join("a/b")));
-        for outside in [
-            temporary.clone(),
-            temporary.join(".."),
-            temporary.join("a/../../etc"),
-            "/etc".into(),
-            "a".into(),
-        ] {
-            assert!(!is_temporary(&outside), "{}", outside.display());
+            prop_assert!(ledger.folders.iter().all(|folder| is_scratch(folder)));
         }
     }
 

@@ -59,7 +59,7 @@ impl Service {
     ) -> Result<Self, WorldError> {
         let failed = |path: &Path, error: std::io::Error| WorldError::Ground {
             problem: format!("{}: {error}", path.display()),
-            next_step: "make room in the temporary directory, or set TMPDIR to another".into(),
+            next_step: "make room there, or set TMPDIR to a folder that has some".into(),
         };
         fs::create_dir_all(&folder).map_err(|error| failed(&folder, error))?;
         for (path, content) in &spec.files {

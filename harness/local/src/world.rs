@@ -379,7 +379,6 @@ fn mark(owner: &Owner) -> String {
 fn no_ground(what: &str, error: &std::io::Error) -> WorldError {
     WorldError::Ground {
         problem: format!("{what}: {error}"),
-        next_step: "see that the machine has processes, memory and room in its temporary directory to spare"
-            .into(),
+        next_step: "see that the machine has processes, memory and room for temporary files to spare".into(),
     }
 }

@@ -9,7 +9,7 @@
 //! | `renewal` | newer versions of secrets: who is told of them, and that earlier ones open nothing |
 //! | `exec` | an operator's command in a container |
 //! | `connect` | connections to its databases |
-//! | `rungs`, `checks` | when a service counts as up; what verification looks at |
+//! | `preflight`, `rungs`, `checks` | what is looked at before anything is made; when a service counts as up; what verification looks at |
 //!
 //! What needs the federation is not here: identity providers of partners, other instances' issuers, the policy
 //! version of the hub. A spoke stands by itself, on the network and the revocations of its hub.
@@ -22,6 +22,7 @@ mod engine;
 mod exec;
 mod keycloak;
 mod labels;
+mod preflight;
 mod realm;
 mod renewal;
 mod rungs;
@@ -123,11 +124,8 @@ impl Platform for DockerPlatform {
         };
         Ok(match phase {
             Phase::Preflight => {
-                let check = |service: &Service| Step {
-                    operation: Operation::Containers,
-                    action: Action::Check(format!("an image of {service} is named")),
-                };
-                self.services(site).iter().map(check).collect()
+                let check = |what| Step { operation: Operation::Containers, action: Action::Check(what) };
+                preflight::checks(site).into_iter().map(check).collect()
             }
             Phase::Initialization => {
                 let files = self.files(site).await?;
@@ -232,8 +230,7 @@ impl Platform for DockerPlatform {
 
     async fn check(&self, site: &Site, phase: Phase, what: &str) -> Done {
         if phase == Phase::Preflight {
-            let services = self.services(site);
-            return services.into_iter().try_for_each(|service| self.settings.image(service).map(drop));
+            return preflight::check(&self.things(site), &self.settings, what).await;
         }
         if what == CERTIFICATES_ARE_GOOD {
             return self.material(&site.instance).certificates_are_good();
