@@ -42,13 +42,20 @@ pub(crate) fn section(story: &Story<'_>) -> Markup {
 
 fn caption(story: &Story<'_>) -> String {
     let whole = words::duration(story.end.since_start());
-    let speed = story.record.header.speed;
-    let compressed = if (speed - 1.0).abs() < 1e-9 {
+    let pace = pace(story.record.header.speed);
+    format!("{whole} from left to right{pace}. The shaded columns are the times a fault was in effect.")
+}
+
+/// How much faster or slower than in system time a run was, if it was.
+fn pace(speed: f64) -> String {
+    let told = |times: f64, how: &str| format!(", told in system time: the run was {times}× {how}");
+    if (speed - 1.0).abs() < 1e-9 {
         String::new()
+    } else if speed < 1.0 {
+        told((10.0 / speed).round() / 10.0, "slower")
     } else {
-        format!(", told in system time: the run was {speed}× faster")
-    };
-    format!("{whole} from left to right{compressed}. The shaded columns are the times a fault was in effect.")
+        told(speed, "faster")
+    }
 }
 
 /// Fault bands, stalls and grid lines, behind all lanes, as one background.
@@ -125,5 +132,17 @@ fn legend(story: &Story<'_>) -> Markup {
             @if !story.blind.is_empty() { li { i.blind {} "could not be seen" } }
             @if !story.stalls.is_empty() { li { i.stall {} "the machine stalled" } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_told_to_have_been_as_much_faster_or_slower_as_it_was() {
+        assert_eq!(pace(1.0), "");
+        assert_eq!(pace(10.0), ", told in system time: the run was 10× faster");
+        assert_eq!(pace(0.4), ", told in system time: the run was 2.5× slower");
     }
 }
