@@ -226,6 +226,7 @@ mod tests {
             session: SessionId(1),
             token: FencingToken::FIRST,
             is_cut: false,
+            after: Vec::new(),
         };
         let why = || "the server said\nno".to_owned();
         let retry_after = Duration::from_secs(60);

@@ -45,7 +45,8 @@ pub use checkpoint::{Checkpoint, Corrupt, Intent, Resource, ResourceKind};
 pub use error_code::{Class, ErrorCode, NoCodeOfThisNumber, Remedy, Severity};
 pub use instance::{Instance, InstanceCode, NoCode, NoInstance};
 pub use lock::{
-    Contended, FencingToken, Forsaken, HEARTBEAT, Held, Holder, LEASE, LockRow, Lost, SessionId, Taken,
+    Contended, FencingToken, Forsaken, HEARTBEAT, Held, Holder, LEASE, LockRow, Lost, Predecessor, SessionId,
+    Taken,
 };
 pub use operation::{NoOperation, Operation};
 pub use phase::{NoPhase, OnFailure, Phase};

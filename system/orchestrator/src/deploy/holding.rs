@@ -26,7 +26,7 @@ pub(super) struct Holding {
 impl Holding {
     /// The lock was asked for at `asked` and given.
     pub(super) fn new(lease: Lease, runtime: Arc<dyn Runtime>, asked: Monotonic) -> Self {
-        let is_settled = AtomicBool::new(lease.after.is_none());
+        let is_settled = AtomicBool::new(lease.after.is_empty());
         Self { lease, runtime, sure_until: Mutex::new(asked + SURE_FOR), is_settled }
     }
 

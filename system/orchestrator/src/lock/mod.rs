@@ -81,10 +81,40 @@ pub struct Held {
     /// Whether its connection has ended, or its holder left it: it is over then, and was not given back.
     #[serde(default)]
     pub is_cut: bool,
+    /// The holdings before that were not given back and whose leases were not over when this one began.
+    #[serde(default)]
+    pub after: Vec<Predecessor>,
 }
 
-/// A holding that ended without being given back. What its holder had asked of other systems may still be under way
-/// there, and none of them fences as the store does.
+/// A holder who did not give the lock back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// Who.
+    pub by: Holder,
+    /// When he last renewed his lease.
+    pub renewed: Stamp,
+}
+
+impl Predecessor {
+    fn forsaken(&self, now: Stamp) -> Forsaken {
+        let left = LEASE.saturating_sub(now.saturating_since(self.renewed));
+        Forsaken { by: self.by.clone(), left }
+    }
+}
+
+impl Held {
+    /// All whose leases are not over at `now`, one a holder: the one who held it last is among them.
+    fn hand_on(self, now: Stamp) -> Vec<Predecessor> {
+        let mut all = self.after;
+        all.retain(|before| before.by != self.by);
+        all.push(Predecessor { by: self.by, renewed: self.renewed });
+        all.retain(|before| now.saturating_since(before.renewed) < LEASE);
+        all
+    }
+}
+
+/// What is left of a holding that ended without being given back. What its holder had asked of other systems may still
+/// be under way there, and none of them fences as the store does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Forsaken {
     /// Whose it was.
@@ -109,8 +139,8 @@ impl Forsaken {
 pub struct Taken {
     /// The token of its writes.
     pub token: FencingToken,
-    /// The holding before, unless it was given back.
-    pub after: Option<Forsaken>,
+    /// The holdings before that were not given back and whose leases are not over, one a holder.
+    pub after: Vec<Forsaken>,
 }
 
 /// The lock is not to be had: someone else is at work.
@@ -130,7 +160,8 @@ pub struct Lost(pub FencingToken);
 /// - At most one holding is live at any instant.
 /// - Each holding has a token greater than that of every holding before it.
 /// - The end of a session ends its holding at once; nobody waits for a timer to take the lock.
-/// - Whoever takes a lock that was not given back is told so, and how much of that lease was left.
+/// - Whoever takes a lock that was not given back is told who held it, and how much of that lease is left; of those
+///   before, too, until one gives it back or their leases are over.
 /// - A holding that was not renewed for [`LEASE`] is over: it can't write, nor be renewed, even when nobody
 ///   took the lock since.
 /// - Only the live holding's token passes [`check`](Self::check), so whoever lost the lock can't write.
@@ -158,18 +189,19 @@ impl LockRow {
     pub fn acquire(&mut self, now: Stamp, session: SessionId, by: Holder) -> Result<Taken, Contended> {
         if let Some(held) = &mut self.held {
             held.renewed = held.renewed.min(now);
+            for before in &mut held.after {
+                before.renewed = before.renewed.min(now);
+            }
         }
         if let Some(held) = self.live(now) {
             return Err(Contended(held.clone()));
         }
-        let after = self.held.take().map(|held| {
-            let left = LEASE.saturating_sub(now.saturating_since(held.renewed));
-            Forsaken { by: held.by, left }
-        });
+        let after = self.held.take().map(|held| held.hand_on(now)).unwrap_or_default();
+        let forsaken = after.iter().map(|before| before.forsaken(now)).collect();
         self.issued += 1;
         let token = FencingToken(self.issued);
-        self.held = Some(Held { by, since: now, renewed: now, session, token, is_cut: false });
-        Ok(Taken { token, after })
+        self.held = Some(Held { by, since: now, renewed: now, session, token, is_cut: false, after });
+        Ok(Taken { token, after: forsaken })
     }
 
     /// Whether the holder of `token` may write at `now`.
@@ -192,7 +224,7 @@ impl LockRow {
         Ok(())
     }
 
-    /// Gives the lock back: nothing that its holder asked for is under way any more.
+    /// Gives the lock back: nothing that its holder, or one before him, asked for is under way any more.
     pub fn release(&mut self, token: FencingToken) {
         self.held.take_if(|held| held.token == token);
     }

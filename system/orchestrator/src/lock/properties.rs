@@ -41,7 +41,9 @@ proptest! {
         let mut now = Stamp::from_millis(1_000_000_000);
         let mut given: Vec<(FencingToken, SessionId)> = Vec::new();
         let mut last_write = FencingToken(0);
-        let mut given_back = FencingToken(0);
+        let mut clock_was_set_back = false;
+        // Since one was given back: whose, and when it was last renewed.
+        let mut forsaken: Vec<(u8, Stamp)> = Vec::new();
         for step in steps {
             let before = row.clone();
             let pick = |index: prop::sample::Index| {
@@ -49,17 +51,29 @@ proptest! {
             };
             match step {
                 Step::Wait(ms) => now = now + Duration::from_millis(ms),
-                Step::ClockBack(ms) => now = Stamp::from_millis(now.millis() - ms),
+                Step::ClockBack(ms) => {
+                    now = Stamp::from_millis(now.millis() - ms);
+                    clock_was_set_back = true;
+                }
                 Step::Acquire(contender) => {
                     let session = SessionId(u64::from(contender));
                     let live = before.live(now).cloned();
                     match row.acquire(now, session, holder(contender)) {
                         Ok(Taken { token, after }) => {
                             prop_assert_eq!(live, None, "one holder");
-                            let last = given.last().map(|(last, _)| *last);
-                            prop_assert_eq!(after.is_some(), last.is_some_and(|last| last != given_back),
-                                "whoever follows one that did not give it back is told");
-                            prop_assert!(after.is_none_or(|before| before.left <= LEASE));
+                            let mut expected: Vec<Forsaken> = Vec::new();
+                            for (whose, renewed) in &forsaken {
+                                expected.retain(|earlier| earlier.by != holder(*whose));
+                                let left = LEASE.saturating_sub(now.saturating_since(*renewed));
+                                expected.push(Forsaken { by: holder(*whose), left });
+                            }
+                            let is_named = |by: &Holder| expected.iter().any(|before| before.by == *by);
+                            prop_assert!(after.iter().all(|before| is_named(&before.by)
+                                && !before.left.is_zero() && before.left <= LEASE));
+                            expected.retain(|before| !before.left.is_zero());
+                            prop_assert!(clock_was_set_back || after == expected,
+                                "each who did not give it back is named until his lease is over, or one after him did");
+                            forsaken.push((contender, now));
                             prop_assert!(given.iter().all(|(earlier, _)| *earlier < token), "tokens grow");
                             prop_assert_eq!(row.check(now, token), Ok(()));
                             given.push((token, session));
@@ -76,6 +90,7 @@ proptest! {
                     let renewed = row.renew(now, token);
                     prop_assert_eq!(renewed, before.check(now, token), "only the live holding is renewed");
                     if renewed.is_ok() {
+                        forsaken.last_mut().expect("it is held").1 = now;
                         let just_before_the_end = now + LEASE.saturating_sub(Duration::from_millis(1));
                         prop_assert_eq!(row.check(just_before_the_end, token), Ok(()));
                         prop_assert_eq!(row.check(now + LEASE, token), Err(Lost(token)));
@@ -98,7 +113,7 @@ proptest! {
                 Step::Release(index) => if let Some(token) = pick(index) {
                     row.release(token);
                     if given.last().is_some_and(|(last, _)| *last == token) {
-                        given_back = token;
+                        forsaken.clear();
                     }
                     prop_assert_eq!(row.check(now, token), Err(Lost(token)));
                     if before.held.as_ref().is_none_or(|held| held.token != token) {

@@ -38,8 +38,8 @@ pub struct Lease {
     pub instance: Instance,
     /// Which holding.
     pub token: FencingToken,
-    /// The holding before, unless it was given back.
-    pub after: Option<Forsaken>,
+    /// The holdings before that were not given back and whose leases were not over then, one a holder.
+    pub after: Vec<Forsaken>,
 }
 
 /// The one store of the orchestration's state, seen through one client of it.

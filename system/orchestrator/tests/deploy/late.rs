@@ -18,8 +18,11 @@ use crate::world::{Command, World};
 
 const HUB: Instance = Instance::Hub;
 
-/// How long after its caller's end a call comes to its own.
+/// How long after the end of a process what it had asked for comes to its own.
 const LATE: Duration = HEARTBEAT.saturating_sub(Duration::from_millis(100));
+
+/// The same of an operator on another machine, who was cut off and went on as long as his lease let him.
+const LATE_ELSEWHERE: Duration = LEASE.saturating_sub(HEARTBEAT).saturating_sub(Duration::from_millis(100));
 
 type Call = Box<dyn Fn() -> BoxFuture<'static, Done> + Send + Sync>;
 
@@ -27,6 +30,7 @@ type Call = Box<dyn Fn() -> BoxFuture<'static, Done> + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Late {
     time: Time,
+    by: Duration,
     calls: Arc<Mutex<Vec<(Duration, Call)>>>,
 }
 
@@ -37,8 +41,8 @@ struct UnderWay<'a> {
 }
 
 impl Late {
-    fn new(time: &Time) -> Self {
-        Self { time: time.clone(), calls: Arc::default() }
+    fn new(time: &Time, by: Duration) -> Self {
+        Self { time: time.clone(), by, calls: Arc::default() }
     }
 
     /// Makes a call, after those whose time has come.
@@ -64,7 +68,7 @@ impl Late {
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            self.late.calls.lock().push((self.late.time.since_start() + LATE, call));
+            self.late.calls.lock().push((self.late.time.since_start() + self.late.by, call));
         }
     }
 }
@@ -74,9 +78,9 @@ struct Site {
     late: Late,
 }
 
-fn site() -> Site {
+fn site(by: Duration) -> Site {
     let mut world = World::in_memory();
-    let late = Late::new(&world.time);
+    let late = Late::new(&world.time, by);
     let machine = Arc::new(world.machine.clone());
     world.platform = Arc::new(Faulty { defect: Defect::None, machine, late: Some(late.clone()) });
     Site { world, late }
@@ -98,13 +102,13 @@ impl Site {
     }
 }
 
-/// The steps at which this many kills meet a call under way.
-fn kills(wanted: usize) -> impl Iterator<Item = Site> {
+/// As many sites whose operator was killed with a call under way, which comes late by this much.
+fn kills(wanted: usize, by: Duration) -> impl Iterator<Item = Site> {
     let steps = steps_of_a_deployment();
     let drawn = (0u64..).map(move |kill| (kill + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) % steps);
     drawn
-        .filter_map(|step| {
-            let site = site();
+        .filter_map(move |step| {
+            let site = site(by);
             site.is_killed_in_a_call(step).then_some(site)
         })
         .take(wanted)
@@ -112,7 +116,7 @@ fn kills(wanted: usize) -> impl Iterator<Item = Site> {
 
 #[test]
 fn what_comes_after_its_caller_was_killed_is_undone_with_the_rest_or_used() {
-    for (number, killed) in kills(60).enumerate() {
+    for (number, killed) in kills(60, LATE).enumerate() {
         if number % 2 == 0 {
             killed.world.ends(&HUB, Command::Rollback(None), Ending::RolledBack { to: None });
             killed.waits_until_all_has_come();
@@ -127,7 +131,7 @@ fn what_comes_after_its_caller_was_killed_is_undone_with_the_rest_or_used() {
 
 #[test]
 fn not_waiting_for_it_leaves_what_is_written_down_nowhere() {
-    let left = kills(60).filter(|killed| {
+    let left = kills(60, LATE).filter(|killed| {
         killed.world.forgets_who_was_before();
         killed.world.ends(&HUB, Command::Rollback(None), Ending::RolledBack { to: None });
         killed.waits_until_all_has_come();
@@ -138,7 +142,7 @@ fn not_waiting_for_it_leaves_what_is_written_down_nowhere() {
 
 #[test]
 fn one_that_ended_in_good_order_is_not_waited_for() {
-    let site = site();
+    let site = site(LATE);
     site.world.ends(&HUB, Command::Deploy, Ending::Complete);
     site.world.ends(&HUB, Command::Rollback(None), Ending::RolledBack { to: None });
     let waited = |event: &Event| matches!(event, Event::Settling { .. });
@@ -149,7 +153,7 @@ fn one_that_ended_in_good_order_is_not_waited_for() {
 #[test]
 fn a_wait_that_was_cut_short_is_begun_anew_by_the_next() {
     for is_stopped in [false, true] {
-        let killed = kills(1).next().unwrap();
+        let killed = kills(1, LATE).next().unwrap();
         let (world, stop) = (&killed.world, CancellationToken::new());
         let runtime: Arc<dyn Runtime> = world.time.runtime();
         let (engine, began) = (world.engine(), world.time.since_start());
@@ -172,5 +176,33 @@ fn a_wait_that_was_cut_short_is_begun_anew_by_the_next() {
         world.ends(&HUB, Command::Rollback(None), Ending::RolledBack { to: None });
         let waits = world.events().iter().filter(|event| matches!(event, Event::Settling { .. })).count();
         assert_eq!(waits, 2);
+    }
+}
+
+/// Whether he lives can't be known; he who waits for him and is killed hands that on.
+#[test]
+fn one_on_another_machine_is_waited_for_by_the_next_but_one_too() {
+    for killed in kills(20, LATE_ELSEWHERE) {
+        let world = &killed.world;
+        let far_away = world.engine().holder.pid - 1;
+        let engine = || {
+            let mut engine = world.engine();
+            let is_gone = engine.gone;
+            engine.gone = Arc::new(move |holder| holder.pid != far_away && is_gone(holder));
+            engine
+        };
+        let (waiting, runtime) = (engine(), world.time.runtime());
+        let waits = world.run(Box::pin(async {
+            tokio::select! {
+                biased;
+                ended = World::command(waiting, &HUB, Command::Rollback(None)) => Some(ended),
+                () = runtime.sleep(HEARTBEAT / 2) => None,
+            }
+        }));
+        assert!(waits.is_none(), "{waits:?}");
+        let report = world.run(Box::pin(World::command(engine(), &HUB, Command::Rollback(None)))).unwrap();
+        assert_eq!(report.ending, Ending::RolledBack { to: None });
+        killed.waits_until_all_has_come();
+        world.is_gone(&HUB);
     }
 }

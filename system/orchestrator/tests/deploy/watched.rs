@@ -75,7 +75,7 @@ macro_rules! watch {
         impl Store for Watched {
             async fn acquire(&self, instance: &Instance, by: &Holder) -> Answer<Lease> {
                 let lease = self.call("acquire", self.inner.acquire(instance, by)).await?;
-                Ok(Lease { after: lease.after.clone().filter(|_| !self.forgets), ..lease })
+                Ok(if self.forgets { Lease { after: Vec::new(), ..lease } } else { lease })
             }
             $(async fn $name(&self, $($arg: $of),*) -> Answer<$answer> {
                 self.call(stringify!($name), self.inner.$name($($arg),*)).await
