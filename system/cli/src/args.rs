@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, Parser, Subcommand};
 use dive_orchestrator::{Instance, InstanceCode, NoCode, NoOperation, Operation};
 
 use crate::exit::CODES;
@@ -56,24 +56,11 @@ pub(crate) enum Command {
     Nuke(Nuke),
 }
 
-impl Command {
-    /// How the run is shown that it is; nothing for what looks only, or lets an operator in.
-    pub(crate) const fn shown(&self) -> Option<Shown> {
-        match self {
-            Self::Hub(Hub::Deploy(options)) | Self::Spoke(Spoke::Deploy { options, .. }) => {
-                Some(options.shown)
-            }
-            Self::Hub(Hub::Up(shown) | Hub::Down(shown) | Hub::Restart(shown))
-            | Self::Spoke(
-                Spoke::Up { shown, .. } | Spoke::Down { shown, .. } | Spoke::Restart { shown, .. },
-            )
-            | Self::OrchDb(OrchDb::Rollback { shown, .. })
-            | Self::Secrets(Secrets::Rotate { shown, .. }) => Some(*shown),
-            Self::Nuke(Nuke::All(confirmed) | Nuke::Hub(confirmed) | Nuke::Spoke { confirmed, .. }) => {
-                Some(confirmed.shown)
-            }
-            _ => None,
-        }
+/// Whether results are asked for as JSON, by whichever verb.
+pub(crate) fn is_json(given: &ArgMatches) -> bool {
+    match given.subcommand() {
+        Some((_, below)) => is_json(below),
+        None => given.try_get_one::<bool>("json").ok().flatten().is_some_and(|json| *json),
     }
 }
 

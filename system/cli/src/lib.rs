@@ -47,7 +47,7 @@ mod waterfall;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 
 use args::{Cli, Command, Hub, Nuke, Order, Spoke};
 use awaited::awaited;
@@ -60,7 +60,9 @@ use place::Place;
 
 /// Parses the command line, does what it says, and returns how it ended.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let given = Cli::command().try_get_matches();
+    let json = given.as_ref().is_ok_and(args::is_json);
+    let cli = match given.and_then(|given| Cli::from_arg_matches(&given)) {
         Ok(cli) => cli,
         Err(error) => {
             if let Some(complaint) =
@@ -73,7 +75,6 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    let json = cli.command.shown().is_some_and(|shown| shown.json);
     // A broken invariant has told of itself already.
     let ended = catch_unwind(|| obey(cli)).unwrap_or_else(|_| Err(Complaint::broken()));
     ended

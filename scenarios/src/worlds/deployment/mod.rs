@@ -136,7 +136,8 @@ pub(super) async fn run(
 async fn verify(engine: &Engine, instance: &Instance) -> Result<Report, Interrupted> {
     let slots = engine.store.slots().await?;
     let given = |code: &_| slots.iter().find(|(known, _)| known == code).map(|(_, slot)| *slot);
-    let Some(slot) = slot_of(instance, given) else {
+    let is_unknown = engine.store.state(instance).await? == DeploymentState::Unknown;
+    let Some(slot) = slot_of(instance, given).filter(|_| !is_unknown) else {
         let detail = format!("{instance} was never deployed");
         return Err(Interrupted::Refused(Failure::new(ErrorCode::InvalidState, detail)));
     };

@@ -107,6 +107,9 @@ async fn whatever_is_refused_the_last_line_of_json_says_how_it_ended() {
     for (arguments, ending) in [
         (&["hub", "deploy"][..], "refused"),
         (&["hub", "deploy", "--from-phase", "deploy"], "refused"),
+        (&["hub", "verify"], "refused"),
+        (&["orch-db", "history", "f_r"], "refused"),
+        (&["status", "--database", "postgres://nobody@127.0.0.1:1/x"], "database"),
         (&["hub", "down"], "refused"),
         (&["spoke", "up", "--instance", "f_r"], "refused"),
         (&["spoke", "down", "--instance", "fra"], "refused"),

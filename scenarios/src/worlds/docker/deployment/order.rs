@@ -56,29 +56,25 @@ pub async fn carry_out(stage: &Path, host: &str, order: &str, number: u64) -> io
         .env("DIVE_DATABASE", stage.database.named())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
     let mut witness = Witness::of(&stage.database);
     let pid = command.id().ok_or_else(|| io::Error::other("the command has ended"))?;
     witness.tell_process(host, pid).await?;
-    let pipes = (command.stdin.take(), command.stdout.take(), command.stderr.take());
-    let (Some(mut go), Some(events), Some(errors)) = pipes else {
+    let (Some(mut go), Some(events)) = (command.stdin.take(), command.stdout.take()) else {
         return Err(io::Error::other("there is no pipe"));
     };
     // One that was killed by now hears nothing.
     let _ = go.write_all(b"go\n").await;
     drop(go);
-    let (said, complaint) = tokio::join!(read_events(events), read_errors(errors));
+    let said = read_events(events).await?;
     let Some(code) = command.wait().await?.code() else {
         return Err(io::Error::other("the command was killed"));
     };
-    let ended = match (said?, complaint?) {
-        (Some(Value::Array(tried)), _) => Ended::of_trial(tried)?,
-        (Some(result), _) => serde_json::from_value(result)?,
-        // Who only looks complains to people alone.
-        (None, Some(complaint)) if order.command == Command::Verify => complaint.ended(code),
-        (None, _) => return Err(io::Error::other(format!("it ended with {code}, and no result"))),
+    let ended = match said {
+        Some(Value::Array(tried)) => Ended::of_trial(tried)?,
+        Some(result) => serde_json::from_value(result)?,
+        None => return Err(io::Error::other(format!("it ended with {code}, and no result"))),
     };
     if ended.exit != code {
         return Err(io::Error::other(format!(
@@ -150,44 +146,6 @@ async fn read_events(from: impl AsyncRead + Unpin) -> io::Result<Option<Value>> 
         }
     }
     Ok(result)
-}
-
-/// Reads what people are told beside them, which is the host's log, too; the last complaint of it.
-async fn read_errors(from: impl AsyncRead + Unpin) -> io::Result<Option<Complaint>> {
-    let (mut lines, mut complaint) = (BufReader::new(from).lines(), None);
-    while let Some(line) = lines.next_line().await? {
-        if let Some(begun) = Complaint::begun(&line) {
-            complaint = Some(begun);
-        } else if let (Some(complaint), Some(next)) = (&mut complaint, line.strip_prefix("  next: ")) {
-            complaint.next = Some(next.to_owned());
-        }
-        log(&line);
-    }
-    Ok(complaint)
-}
-
-/// What people are told when something can't be done.
-#[derive(Debug, PartialEq, Eq)]
-struct Complaint {
-    code: u16,
-    detail: String,
-    next: Option<String>,
-}
-
-impl Complaint {
-    /// The one that this line begins, if it does.
-    fn begun(line: &str) -> Option<Self> {
-        let (code, detail) = line.strip_prefix("error ")?.split_once(": ")?;
-        Some(Self { code: code.parse().ok()?, detail: detail.to_owned(), next: None })
-    }
-
-    /// How a command ended that told no more than this.
-    fn ended(self, exit: i32) -> Ended {
-        let is_away = self.code == ErrorCode::Database.number();
-        let ending = if is_away { Outcome::Database } else { Outcome::Refused };
-        let Self { code, detail, next } = self;
-        Ended { code: Some(code), detail: Some(detail), next, ..Ended::so(ending, exit) }
-    }
 }
 
 /// One thing that a trial tried.
@@ -316,18 +274,6 @@ mod tests {
         assert_eq!(ill.exit, 1);
         let answer = Answer::new("kept").with("code", "1401").with("error", "a login: refused");
         assert_eq!(ill.answer().unwrap(), answer);
-    }
-
-    #[tokio::test]
-    async fn what_people_are_told_is_read_from_the_line_it_begins_with() {
-        let said = "a note\nerror 1505: hub is not deployed\n  next: `dive status` shows what is\n";
-        let complaint = read_errors(said.as_bytes()).await.unwrap().unwrap();
-        let refused = complaint.ended(12);
-        assert_eq!((refused.outcome().unwrap(), refused.code), (Outcome::Refused, Some(1505)));
-        assert_eq!(refused.next.as_deref(), Some("`dive status` shows what is"));
-        let away = Complaint::begun("error 1406: the database is away").unwrap();
-        assert_eq!(away.ended(13).outcome().unwrap(), Outcome::Database);
-        assert_eq!(Complaint::begun("error: no threads"), None);
     }
 
     #[test]
