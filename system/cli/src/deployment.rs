@@ -190,7 +190,7 @@ pub(crate) async fn nuke(
     meant: Confirmed,
     shown: Shown,
 ) -> Result<Exit, Complaint> {
-    let Some(store) = place.store_if_any()? else { return nothing_deployed(only.as_ref(), shown) };
+    let Some(store) = place.store_if_any().await? else { return nothing_deployed(only.as_ref(), shown) };
     let mut standing = Vec::new();
     for instance in store.instances().await? {
         if store.state(&instance).await? != DeploymentState::Unknown {
@@ -243,7 +243,7 @@ fn nothing_deployed(instance: Option<&Instance>, shown: Shown) -> Result<Exit, C
 
 /// An engine for something that was deployed, whole or in part, and its place.
 pub(crate) async fn deployed(place: &Place, instance: &Instance) -> Result<(Engine, Site), Complaint> {
-    let Some(store) = place.store_if_any()? else { return Err(not_deployed(instance)) };
+    let Some(store) = place.store_if_any().await? else { return Err(not_deployed(instance)) };
     if store.state(instance).await? == DeploymentState::Unknown {
         return Err(not_deployed(instance));
     }

@@ -49,7 +49,7 @@ pub(crate) async fn info(place: &Place, json: bool) -> Result<Exit, Complaint> {
 /// The ports of what is deployed.
 async fn endpoints(place: &Place) -> Result<BTreeMap<Instance, BTreeMap<Endpoint, u16>>, Complaint> {
     let mut all = BTreeMap::new();
-    let Some(store) = place.store_if_any()? else { return Ok(all) };
+    let Some(store) = place.store_if_any().await? else { return Ok(all) };
     let slots = store.slots().await?;
     for instance in store.instances().await? {
         let given = |code: &_| slots.iter().find(|(known, _)| known == code).map(|(_, slot)| *slot);

@@ -47,7 +47,7 @@ async fn migrate(store: &SqlStore) -> Result<Exit, Complaint> {
 
 async fn states(place: &Place, json: bool) -> Result<Exit, Complaint> {
     let mut states: Vec<(Instance, DeploymentState)> = Vec::new();
-    if let Some(store) = place.store_if_any()? {
+    if let Some(store) = place.store_if_any().await? {
         for instance in store.instances().await? {
             let state = store.state(&instance).await?;
             states.push((instance, state));
@@ -65,7 +65,7 @@ async fn states(place: &Place, json: bool) -> Result<Exit, Complaint> {
 }
 
 async fn history(place: &Place, instance: &Instance, json: bool) -> Result<Exit, Complaint> {
-    let Some(store) = place.store_if_any()? else { return nothing(instance, json) };
+    let Some(store) = place.store_if_any().await? else { return nothing(instance, json) };
     let changes = store.history(instance).await?;
     let (runs, errors) = (store.phase_runs(instance).await?, store.errors(instance).await?);
     let mut acts = store.audit_trail().await?;
@@ -114,7 +114,7 @@ fn act(entry: &AuditEntry) -> Vec<String> {
 }
 
 async fn audit(place: &Place, json: bool) -> Result<Exit, Complaint> {
-    let acts = match place.store_if_any()? {
+    let acts = match place.store_if_any().await? {
         Some(store) => store.audit_trail().await?,
         None => Vec::new(),
     };
@@ -131,7 +131,7 @@ async fn audit(place: &Place, json: bool) -> Result<Exit, Complaint> {
 /// 1 when something differs, or could not be compared.
 /// A database that nobody has made knows of nothing, as an empty one: what is there may be another's, or older.
 async fn check(place: &Place, json: bool) -> Result<Exit, Complaint> {
-    let engine = match place.store_if_any()? {
+    let engine = match place.store_if_any().await? {
         Some(store) => deployment::engine(place, store)?,
         None => deployment::engine(place, Database::new(|| Stamp::from_millis(0)).connect())?,
     };
@@ -193,7 +193,7 @@ async fn reset(store: &SqlStore, operation: Operation) -> Result<Exit, Complaint
 }
 
 async fn breakers(place: &Place, json: bool) -> Result<Exit, Complaint> {
-    let rows = match place.store_if_any()? {
+    let rows = match place.store_if_any().await? {
         Some(store) => store.breakers().await?,
         None => Operation::ALL.map(BreakerRow::new).to_vec(),
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dive_orchestrator::store::SqlStore;
-use dive_orchestrator::{ErrorCode, Holder};
+use dive_orchestrator::{ErrorCode, Holder, Store as _, StoreError};
 use nix::errno::Errno;
 
 use crate::complaint::Complaint;
@@ -65,13 +65,16 @@ impl Place {
         })
     }
 
-    /// The database, to read. `None` when it is a file that nobody has made yet: nothing was ever deployed.
-    pub(crate) fn store_if_any(&self) -> Result<Option<SqlStore>, Complaint> {
-        match self.database()? {
-            Database::File(file) if !file.exists() => Ok(None),
-            Database::File(file) => Ok(Some(SqlStore::sqlite(&file))),
-            Database::Url(url) => Ok(Some(SqlStore::postgres(&url)?)),
-        }
+    /// The database, to read. `None` when nobody has made it yet, or somebody is just about to: nothing was ever
+    /// deployed.
+    pub(crate) async fn store_if_any(&self) -> Result<Option<SqlStore>, Complaint> {
+        let store = match self.database()? {
+            Database::File(file) if !file.exists() => return Ok(None),
+            Database::File(file) => SqlStore::sqlite(&file),
+            Database::Url(url) => SqlStore::postgres(&url)?,
+        };
+        let is_empty = matches!(store.instances().await, Err(StoreError::OlderSchema { found: 0, .. }));
+        Ok((!is_empty).then_some(store))
     }
 
     /// The database, made if it is a file that isn't there.

@@ -177,7 +177,7 @@ fn show(standings: &[Standing], json: bool) -> Result<Exit, Complaint> {
 }
 
 async fn read(place: &Place, only: Option<&Instance>) -> Result<Vec<Standing>, Complaint> {
-    let Some(store) = place.store_if_any()? else { return Ok(Vec::new()) };
+    let Some(store) = place.store_if_any().await? else { return Ok(Vec::new()) };
     let slots = store.slots().await?;
     let mut standings = Vec::new();
     for instance in store.instances().await?.iter().filter(|found| only.is_none_or(|only| *found == only)) {

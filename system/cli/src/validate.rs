@@ -39,7 +39,7 @@ fn writable(folder: &Path) -> Option<String> {
 
 /// One that is not there yet will be made.
 async fn database(place: &Place) -> Option<String> {
-    let store = match place.store_if_any() {
+    let store = match place.store_if_any().await {
         Ok(store) => store?,
         Err(complaint) => return Some(complaint.what().to_owned()),
     };

@@ -110,7 +110,7 @@ struct Written(Vec<SecretId>);
 
 impl Written {
     async fn of(place: &Place, material: &Material, instance: &Instance) -> Result<Self, Complaint> {
-        let Some(store) = place.store_if_any()? else { return Ok(Self(Vec::new())) };
+        let Some(store) = place.store_if_any().await? else { return Ok(Self(Vec::new())) };
         let intents = store.intents(instance).await?;
         let ids = intents.iter().filter_map(|intent| material.secret_of(Path::new(&intent.resource.name)));
         Ok(Self(ids.collect()))
@@ -141,7 +141,7 @@ async fn list(
     only: Option<Instance>,
     json: bool,
 ) -> Result<Exit, Complaint> {
-    let mut instances = match place.store_if_any()? {
+    let mut instances = match place.store_if_any().await? {
         Some(store) => deployed(&store).await?,
         None => Vec::new(),
     };
@@ -180,7 +180,7 @@ async fn list(
 
 /// Copies that are here stay as they are: what runs was made with them.
 async fn load(place: &Place, secrets: &dyn SecretStore, instance: &Instance) -> Result<Exit, Complaint> {
-    let Some(store) = place.store_if_any()? else { return Err(not_deployed(instance)) };
+    let Some(store) = place.store_if_any().await? else { return Err(not_deployed(instance)) };
     if !deployed(&store).await?.contains(instance) {
         return Err(not_deployed(instance));
     }

@@ -28,7 +28,7 @@ pub(crate) async fn waterfall(
     json: bool,
 ) -> Result<Exit, Complaint> {
     let mut deployments = Vec::new();
-    if let Some(store) = place.store_if_any()? {
+    if let Some(store) = place.store_if_any().await? {
         for instance in store.instances().await? {
             if only.is_none_or(|only| *only == instance) {
                 let (runs, starts) = (store.phase_runs(&instance).await?, store.starts(&instance).await?);

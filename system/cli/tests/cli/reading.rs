@@ -1,6 +1,7 @@
 //! What is shown of deployments as they stand.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use dive_orchestrator::store::ErrorRecord;
 use dive_orchestrator::{DeploymentState, ErrorCode, Holder, Instance, Phase, Store as _};
@@ -77,6 +78,19 @@ async fn where_nothing_was_ever_deployed_nothing_is_shown_and_nothing_made() {
     assert_told!(bench.run(&["hub", "status"]));
     assert_told!(bench.run(&["orch-db", "history", "hub"]));
     assert!(!bench.home().exists());
+}
+
+/// As one that is just being made is seen by others.
+#[test]
+fn nothing_was_deployed_either_where_the_database_is_empty() {
+    let (bench, database) = (Bench::new(), tempfile::NamedTempFile::new().unwrap());
+    for arguments in [&["status"][..], &["hub", "status"], &["orch-db", "status"], &["orch-db", "audit"]] {
+        let [empty, none] = [database.path(), Path::new("/nowhere/at-all.db")].map(|path| {
+            let ended = bench.run(&[arguments, &["--database", path.to_str().unwrap()]].concat());
+            (ended.code, ended.out, ended.err)
+        });
+        assert_eq!(empty, none, "{arguments:?}");
+    }
 }
 
 #[tokio::test]
