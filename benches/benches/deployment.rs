@@ -10,6 +10,8 @@
 //! `HARNESS_DOCKER=1` it says that it was not measured. It runs once, after `dive` was built as it ships: it takes a
 //! minute or two, and a second run would say more of the machine than of the first. Nothing else should be at work.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -62,14 +64,36 @@ impl Dive {
         command
     }
 
-    fn start(&self, words: &str) -> Child {
-        self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dive starts")
+    fn start(&self, words: &str) -> Run {
+        let log = tempfile::tempfile().expect("a temporary file");
+        let told = log.try_clone().expect("a temporary file");
+        let process = self.command(words).stdout(Stdio::null()).stderr(told).spawn().expect("dive starts");
+        Run { process, log }
     }
 
     fn told(&self, words: &str) -> String {
         let ended = self.command(words).output().expect("dive starts");
         assert!(ended.status.success(), "dive {words}: {}", String::from_utf8_lossy(&ended.stderr));
         String::from_utf8_lossy(&ended.stdout).into_owned()
+    }
+}
+
+/// A deployment under way, and what it tells of itself.
+struct Run {
+    process: Child,
+    log: File,
+}
+
+impl Run {
+    fn is_under_way(&mut self) -> bool {
+        self.process.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
+    fn ends_well(mut self) {
+        let ended = self.process.wait().expect("it was started");
+        let mut told = String::new();
+        let read = self.log.rewind().and_then(|()| self.log.read_to_string(&mut told));
+        assert!(ended.success() && read.is_ok(), "a deployment ended with {ended}:\n{told}");
     }
 }
 
@@ -106,10 +130,10 @@ fn main() {
     let began = Instant::now();
     let mut hub = dive.start("hub deploy");
     // A spoke is refused where nobody deploys a hub.
-    while !dive.told("orch-db status").contains("hub") && hub.try_wait().is_ok_and(|ended| ended.is_none()) {}
+    while !dive.told("orch-db status").contains("hub") && hub.is_under_way() {}
     let spokes = ["spoke deploy FRA France", "spoke deploy GBR Britain"].map(|words| dive.start(words));
-    for mut run in [hub].into_iter().chain(spokes) {
-        assert!(run.wait().is_ok_and(|status| status.success()), "a deployment failed");
+    for run in [hub].into_iter().chain(spokes) {
+        run.ends_well();
     }
     seen(
         "hub and two spokes, from nothing to COMPLETE",

@@ -31,6 +31,13 @@ const CHECKED: Duration = Duration::from_secs(4);
 /// How often until it is healthy, by engines that make the difference (25.0 and later).
 const CHECKED_AT_FIRST: Duration = Duration::from_secs(1);
 
+/// Names the interface of a network. An engine before 25.0 makes a second network of the same name when two ask at
+/// once, and then knows neither by it; of two interfaces it makes one.
+const INTERFACE: &str = "com.docker.network.bridge.name";
+
+/// What such an engine says to whoever comes second; no number says it.
+const TAKEN: &str = "same bridge name";
+
 /// Things of the container engine.
 pub(super) struct Things<'a> {
     pub(super) engine: &'a Engine,
@@ -92,12 +99,14 @@ impl Things<'_> {
             name: thing.name.clone(),
             driver: Some("bridge".to_owned()),
             labels: Some(labels::of(self.settings, labels::SHARED, None)),
+            options: Some(HashMap::from([(INTERFACE.to_owned(), thing.name.clone())])),
             ..Default::default()
         };
         let call = self.engine.docker().create_network(request);
         match self.engine.ask(format!("make {thing}"), call).await {
             // Another instance's deployment was quicker.
             Ok(_) | Err(Refusal::Conflict(_)) => Ok(()),
+            Err(Refusal::Failed(told)) if told.contains(TAKEN) => Ok(()),
             Err(refusal) => Err(refusal.with(ErrorCode::Network)),
         }
     }

@@ -59,6 +59,27 @@ fn a_hub_and_two_spokes_at_once_one_killed_and_one_taken_back() {
     assert_eq!(ground.left(), "");
 }
 
+/// All who begin ask for the one network, and of two of its name the engine would know neither.
+#[test]
+fn of_all_that_begin_at_once_one_makes_the_network() {
+    let ground = Ground::new();
+    let mut hub = ground.start("hub deploy");
+    hub.until("lock taken");
+    let spokes =
+        ["fra", "gbr", "deu", "ita", "esp"].map(|code| ground.start(&format!("spoke deploy {code}")));
+    let mut all: Vec<_> = spokes.into_iter().chain([hub]).collect();
+    for run in &mut all {
+        run.until("network dive-shared");
+    }
+    assert_eq!(
+        docker(&["network", "ls", "--filter", "name=dive-shared", "--format", "{{.Name}}"]),
+        "dive-shared"
+    );
+    drop(all);
+    ground.done("nuke all --confirm");
+    assert_eq!(ground.left(), "");
+}
+
 /// A PostgreSQL that keeps what is written down of deployments; gone with this.
 struct Orchestration {
     label: String,
