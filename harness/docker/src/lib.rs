@@ -33,7 +33,7 @@ pub mod labels;
 pub mod lease;
 pub mod logs;
 pub mod outage;
-mod ports;
+pub mod ports;
 pub mod reaper;
 mod subnet;
 pub mod topology;

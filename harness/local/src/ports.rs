@@ -16,7 +16,9 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use thiserror::Error;
 
-const RANGE: Range<u16> = 10_000..20_000;
+/// From which they are taken: above the ports by which services are known, such as 8443 or 10000, as systems that are
+/// deployed on this machine beside a run would have them.
+pub const RANGE: Range<u16> = 11_000..20_000;
 
 /// Why there is no port.
 #[derive(Debug, Error)]

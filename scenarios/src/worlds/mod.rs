@@ -68,3 +68,19 @@ pub(crate) fn run(
         WorldKind::Docker => docker::run(plan, folder, recorder, interrupt),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dive_orchestrator::ports::{Endpoint, OF_THE_HOST, Slot};
+
+    /// A deployment may stand on the machine on which a run of another world is.
+    #[test]
+    fn no_world_chooses_from_the_ports_of_deployments() {
+        let slots = (0..=Slot::LAST.offset()).filter_map(|offset| Slot::try_from(offset).ok());
+        let all = slots.flat_map(|slot| Endpoint::ALL.map(|endpoint| slot.port(endpoint)));
+        for port in all.chain(OF_THE_HOST) {
+            assert!(!harness_local::ports::RANGE.contains(&port), "{port} may be a local world's");
+            assert!(port < harness_docker::ports::LOWEST, "{port} may be a docker world's");
+        }
+    }
+}
