@@ -248,6 +248,10 @@ impl Platform for DockerPlatform {
             {
                 Err(Failure::new(ErrorCode::InstanceConflict, told))
             }
+            // It is there and its network is not: whoever was the network's last user has removed it.
+            Err(Refusal::Missing(told)) if told.contains(": network ") => {
+                Err(Failure::new(ErrorCode::Network, told))
+            }
             Err(refusal) => Err(refusal.with(ErrorCode::ContainerStart)),
         }
     }
@@ -302,8 +306,6 @@ impl Platform for DockerPlatform {
         };
         match (remedy, subject, service) {
             (Remedy::RestartContainer, _, Some(service)) => {
-                // Who was the last user of the network when this container was not made yet has removed it.
-                self.things(site).make_network(&Thing::new(ResourceKind::Network, NETWORK)).await?;
                 let name = service.container(&site.instance);
                 let call = self.engine.docker().restart_container(&name, None::<RestartContainerOptions>);
                 self.engine.find(format!("restart {name}"), ErrorCode::ContainerStart, call).await.map(drop)

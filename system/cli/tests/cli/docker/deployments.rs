@@ -80,6 +80,21 @@ fn of_all_that_begin_at_once_one_makes_the_network() {
     assert_eq!(ground.left(), "");
 }
 
+/// As when whoever was its last user has just been taken back.
+#[test]
+fn a_network_that_is_gone_is_made_anew() {
+    let ground = Ground::new();
+    ground.done("hub deploy --resources 100");
+    ground.done("hub down");
+    docker(&["network", "rm", "dive-shared"]);
+    let up = ground.done("hub up");
+    assert!(up.err.contains(" failed: 1003: ") && up.err.contains(" not found"), "{}", up.err);
+    assert_eq!((ground.standings(), containers("hub")), (pairs(&[("hub", "COMPLETE")]), HUB));
+    ground.done("hub verify");
+    ground.done("nuke all --confirm");
+    assert_eq!(ground.left(), "");
+}
+
 /// A PostgreSQL that keeps what is written down of deployments; gone with this.
 struct Orchestration {
     label: String,
