@@ -256,6 +256,20 @@ impl Exploration {
     }
 }
 
+/// That a rule is never broken.
+macro_rules! never {
+    ($rule:ident) => {
+        Property::always(Rule::$rule.name(), |_, world: &World| world.broken != Some(Rule::$rule))
+    };
+}
+
+/// That a situation is met.
+macro_rules! sometimes {
+    ($situation:ident, $name:literal) => {
+        Property::sometimes($name, |_, world: &World| world.situation == Situation::$situation)
+    };
+}
+
 impl Model for Exploration {
     type State = World;
     type Action = Action;
@@ -343,42 +357,18 @@ impl Model for Exploration {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always(Rule::OneHolder.name(), |_, world: &World| {
-                world.broken != Some(Rule::OneHolder)
-            }),
-            Property::always(Rule::FreeWhenOver.name(), |_, world: &World| {
-                world.broken != Some(Rule::FreeWhenOver)
-            }),
-            Property::always(Rule::OnlyTheLiveHolderWrites.name(), |_, world: &World| {
-                world.broken != Some(Rule::OnlyTheLiveHolderWrites)
-            }),
-            Property::always(Rule::WritesInTokenOrder.name(), |_, world: &World| {
-                world.broken != Some(Rule::WritesInTokenOrder)
-            }),
-            Property::always(Rule::LiveHolderIsNeverRefused.name(), |_, world: &World| {
-                world.broken != Some(Rule::LiveHolderIsNeverRefused)
-            }),
-            Property::always(Rule::TheForsakenAreNamed.name(), |_, world: &World| {
-                world.broken != Some(Rule::TheForsakenAreNamed)
-            }),
-            Property::sometimes("a late write is refused", |_, world: &World| {
-                world.situation == Situation::LateWriteRefused
-            }),
-            Property::sometimes("a paused holder's lock is taken", |_, world: &World| {
-                world.situation == Situation::TakenFromThePaused
-            }),
-            Property::sometimes("a session's end frees the lock", |_, world: &World| {
-                world.situation == Situation::FreedByTheSessionsEnd
-            }),
-            Property::sometimes("a contender is turned away", |_, world: &World| {
-                world.situation == Situation::Contended
-            }),
-            Property::sometimes("a lock that was not given back is taken", |_, world: &World| {
-                world.situation == Situation::AfterTheForsaken
-            }),
-            Property::sometimes("one is taken that several before did not give back", |_, world: &World| {
-                world.situation == Situation::AfterSeveral
-            }),
+            never!(OneHolder),
+            never!(FreeWhenOver),
+            never!(OnlyTheLiveHolderWrites),
+            never!(WritesInTokenOrder),
+            never!(LiveHolderIsNeverRefused),
+            never!(TheForsakenAreNamed),
+            sometimes!(LateWriteRefused, "a late write is refused"),
+            sometimes!(TakenFromThePaused, "a paused holder's lock is taken"),
+            sometimes!(FreedByTheSessionsEnd, "a session's end frees the lock"),
+            sometimes!(Contended, "a contender is turned away"),
+            sometimes!(AfterTheForsaken, "a lock that was not given back is taken"),
+            sometimes!(AfterSeveral, "one is taken that several before did not give back"),
         ]
     }
 }
