@@ -49,7 +49,7 @@ use futures_util::StreamExt as _;
 use self::checks::{Check, Verification};
 use self::definition::{Definitions, keycloak_url, tenant};
 use self::documents::BATCH;
-use self::engine::{Engine, Refusal};
+use self::engine::{Engine, Why};
 pub(crate) use self::exec::Output;
 use self::keycloak::{Kind, Logins};
 use self::rungs::Rungs;
@@ -241,19 +241,15 @@ impl Platform for DockerPlatform {
     async fn start(&self, site: &Site, service: Service) -> Done {
         let name = service.container(&site.instance);
         let call = self.engine.docker().start_container(&name, None);
-        match self.engine.ask(format!("start {name}"), call).await {
-            Ok(()) | Err(Refusal::Conflict(_)) => Ok(()),
-            Err(Refusal::Failed(told))
-                if told.contains("port is already allocated") || told.contains("address already in use") =>
-            {
-                Err(Failure::new(ErrorCode::InstanceConflict, told))
-            }
-            // It is there and its network is not: whoever was the network's last user has removed it.
-            Err(Refusal::Missing(told)) if told.contains(": network ") => {
-                Err(Failure::new(ErrorCode::Network, told))
-            }
-            Err(refusal) => Err(refusal.with(ErrorCode::ContainerStart)),
-        }
+        let Err(refusal) = self.engine.ask(format!("start {name}"), call).await else { return Ok(()) };
+        let code = match refusal.why {
+            Why::Conflict => return Ok(()),
+            Why::PortTaken => ErrorCode::InstanceConflict,
+            // The container is there: whoever was its network's last user has removed that.
+            Why::NoNetwork => ErrorCode::Network,
+            Why::Missing | Why::Failed => ErrorCode::ContainerStart,
+        };
+        Err(refusal.with(code))
     }
 
     async fn stop(&self, site: &Site, service: Service) -> Done {
@@ -261,8 +257,10 @@ impl Platform for DockerPlatform {
         let options = StopContainerOptionsBuilder::new().t(GRACE).build();
         let call = self.engine.docker().stop_container(&name, Some(options));
         match self.engine.ask(format!("stop {name}"), call).await {
-            Ok(()) | Err(Refusal::Conflict(_) | Refusal::Missing(_)) => Ok(()),
-            Err(refusal) => Err(refusal.with(ErrorCode::ContainerStart)),
+            Err(refusal) if !matches!(refusal.why, Why::Conflict | Why::Missing) => {
+                Err(refusal.with(ErrorCode::ContainerStart))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -17,7 +17,7 @@ use dive_orchestrator::deploy::{Done, Failure, Found, Site, Thing};
 use dive_orchestrator::{ErrorCode, Instance, NETWORK, ResourceKind, Service};
 
 use super::definition::{Definition, Given};
-use super::engine::{Engine, Refusal};
+use super::engine::{Engine, Why};
 use super::labels;
 use super::settings::Settings;
 
@@ -34,9 +34,6 @@ const CHECKED_AT_FIRST: Duration = Duration::from_secs(1);
 /// Names the interface of a network. An engine before 25.0 makes a second network of the same name when two ask at
 /// once, and then knows neither by it; of two interfaces it makes one.
 const INTERFACE: &str = "com.docker.network.bridge.name";
-
-/// What such an engine says to whoever comes second; no number says it.
-const TAKEN: &str = "same bridge name";
 
 /// Things of the container engine.
 pub(super) struct Things<'a> {
@@ -104,10 +101,9 @@ impl Things<'_> {
         };
         let call = self.engine.docker().create_network(request);
         match self.engine.ask(format!("make {thing}"), call).await {
-            // Another instance's deployment was quicker.
-            Ok(_) | Err(Refusal::Conflict(_)) => Ok(()),
-            Err(Refusal::Failed(told)) if told.contains(TAKEN) => Ok(()),
-            Err(refusal) => Err(refusal.with(ErrorCode::Network)),
+            // Another instance's deployment may be quicker.
+            Err(refusal) if refusal.why != Why::Conflict => Err(refusal.with(ErrorCode::Network)),
+            _ => Ok(()),
         }
     }
 
@@ -148,12 +144,13 @@ impl Things<'_> {
         let docker = self.engine.docker();
         let options = CreateContainerOptionsBuilder::new().name(&unfinished).build();
         let call = docker.create_container(Some(options), self.body(service, definition, digest));
-        self.engine.ask(format!("make {thing}"), call).await.map_err(|refusal| match refusal {
-            Refusal::Missing(told) => {
-                let help = format!("{told} (pull {}, or name another image)", definition.image);
+        self.engine.ask(format!("make {thing}"), call).await.map_err(|refusal| match refusal.why {
+            Why::Missing => {
+                let help = format!("{} (pull {}, or name another image)", refusal.told, definition.image);
                 Failure::new(ErrorCode::Definition, help)
             }
-            refusal => refusal.with(ErrorCode::ContainerStart),
+            Why::NoNetwork => refusal.with(ErrorCode::Network),
+            _ => refusal.with(ErrorCode::ContainerStart),
         })?;
         if !definition.files.is_empty() {
             let archive = archive(&definition.files).map_err(|error| {
@@ -312,8 +309,9 @@ impl Things<'_> {
             };
             let call = self.engine.docker().connect_network(NETWORK, request);
             match self.engine.ask(format!("join {thing} to the network"), call).await {
-                Err(Refusal::Failed(told)) if !told.contains("already exists") => {
-                    return Err(Failure::new(ErrorCode::Network, told));
+                // It may have gone meanwhile, or be on it.
+                Err(refusal) if !matches!(refusal.why, Why::Conflict | Why::Missing) => {
+                    return Err(refusal.with(ErrorCode::Network));
                 }
                 _ => {}
             }
