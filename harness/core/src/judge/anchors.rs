@@ -91,14 +91,14 @@ impl View<'_> {
         }
     }
 
-    /// The signal whose change meets the expectation or trigger of that name.
-    pub(super) fn signal_met(&self, name: &str) -> Option<&str> {
+    /// The signal and the value whose change meets the expectation or trigger of that name.
+    pub(super) fn met_by(&self, name: &str) -> Option<(&str, &str)> {
         self.scenario.steps[..self.step].iter().rev().find_map(|step| match step {
-            Step::Expect(Expectation { name: Some(this), claim: Claim::Becomes { signal, .. } })
-            | Step::Until { name: Some(this), signal, .. }
+            Step::Expect(Expectation { name: Some(this), claim: Claim::Becomes { signal, value, .. } })
+            | Step::Until { name: Some(this), signal, value, .. }
                 if this == name =>
             {
-                Some(signal.as_str())
+                Some((signal.as_str(), value.as_str()))
             }
             _ => None,
         })

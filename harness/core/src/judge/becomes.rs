@@ -2,7 +2,8 @@
 //!
 //! Time is counted from the anchor to the first turn that is not surely earlier. What came in the middle
 //! of it took no time: a fault is injected over a span and has its first effects within it, and the first
-//! look after it shows what may have happened since the last look before it.
+//! look after it shows what may have happened since the last look before it. Where the anchor is itself a change of
+//! the signal, what came before it is surely earlier, however close: the order of a signal's changes is known.
 
 use std::time::Duration;
 
@@ -46,10 +47,26 @@ impl Becomes<'_> {
             Found::Settling(at) => return Turn::Settling(at),
             Found::Unclear(why) => return Turn::Unclear(why),
         };
-        match turns_to(view.history.signal(self.signal), self.value).find(|turn| turn.hi >= anchor.lo) {
+        match self.first(view, anchor) {
             None => Turn::Never,
             Some(turn) => Turn::At(turn),
         }
+    }
+
+    /// The first turn that is not surely earlier than the anchor.
+    fn first(&self, view: &View<'_>, anchor: Span) -> Option<Span> {
+        let changes = view.history.signal(self.signal);
+        let met = match self.after {
+            Anchor::Met(name) => view.met_by(name).filter(|(signal, _)| *signal == self.signal),
+            _ => None,
+        };
+        let is_anchor = |change: &Change| {
+            met.is_some_and(|(_, value)| change.value == value && change.at.hi == anchor.hi)
+        };
+        let first = changes.iter().position(is_anchor).map_or(0, |anchor| anchor + 1);
+        let (_, turn) =
+            turns(changes, self.value).find(|(number, turn)| *number >= first && turn.hi >= anchor.lo)?;
+        Some(turn)
     }
 
     pub(super) fn decide(&self, view: &View<'_>, claim: &Claim) -> Decision {
@@ -86,8 +103,7 @@ impl Becomes<'_> {
             None => answer(verdict, why, turn),
         };
 
-        let turn = turns_to(view.history.signal(self.signal), self.value).find(|turn| turn.hi >= anchor.lo);
-        let Some(turn) = turn else {
+        let Some(turn) = self.first(view, anchor) else {
             if view.observed.complete && (limit.hi..=deadline).contains(&view.observed.until) {
                 let why = format!("not seen, but the machine {}", stalled(view, limit));
                 return Decision::Decided(answer(Verdict::Inconclusive, why, None));
@@ -163,10 +179,16 @@ fn stalled(view: &View<'_>, window: Span) -> String {
 
 /// The changes by which a signal comes to have a value that it did not have before.
 pub(super) fn turns_to<'a>(changes: &'a [Change], value: &'a str) -> impl Iterator<Item = Span> + 'a {
+    turns(changes, value).map(|(_, turn)| turn)
+}
+
+/// The same, each with its number among all changes.
+fn turns<'a>(changes: &'a [Change], value: &'a str) -> impl Iterator<Item = (usize, Span)> + 'a {
     let before = [None].into_iter().chain(changes.iter().map(|change| Some(change.value.as_str())));
     changes
         .iter()
         .zip(before)
-        .filter(move |(change, before)| change.value == value && *before != Some(value))
-        .map(|(change, _)| change.at)
+        .enumerate()
+        .filter(move |(_, (change, before))| change.value == value && *before != Some(value))
+        .map(|(number, (change, _))| (number, change.at))
 }

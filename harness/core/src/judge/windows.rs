@@ -131,7 +131,9 @@ fn reach(view: &View<'_>, claim: &Claim, window: &Window) -> Result<Reach, Nowhe
         return Err(Nowhere::Clear(format!("{end} came no later than {}: the window is empty", window.from)));
     }
     let with_what_was_met = match (&window.from, claim) {
-        (Anchor::Met(name), Claim::Stays { signal, .. }) => view.signal_met(name) == Some(signal.as_str()),
+        (Anchor::Met(name), Claim::Stays { signal, .. }) => {
+            view.met_by(name).is_some_and(|(met, _)| met == signal.as_str())
+        }
         _ => false,
     };
     let (observed, complete) = (view.observed.until, view.observed.complete);

@@ -60,6 +60,31 @@ fn an_expectation_that_refers_to_itself_or_to_a_later_one_never_comes() {
 }
 
 #[test]
+fn what_came_before_the_change_that_is_the_anchor_is_not_after_it_however_close() {
+    let met = |name: &str| Anchor::Met(name.into());
+    let scenario = ScenarioBuilder::new("a/b", "t")
+        .expect_as("probing", becomes("HALF_OPEN", Anchor::Start, 10))
+        .expect_as("failed", becomes("OPEN", met("probing"), 10))
+        .expect(becomes("OPEN", met("failed"), 5))
+        .build();
+    let run = |more: &[(Span, What)]| {
+        let run = [
+            phase(1, Phase::Experiment),
+            // All three within a tick: they are known to have come in this order.
+            signal(3, "circuit", "OPEN"),
+            signal(3, "circuit", "HALF_OPEN"),
+            signal(9, "circuit", "OPEN"),
+        ];
+        let found = judge(&scenario, &history(run.into_iter().chain(more.to_vec()).chain(ended(50))), &[]);
+        (verdicts(&found), found.findings[1].seen)
+    };
+    let once = run(&[]);
+    assert_eq!(once, (vec![Verdict::Held, Verdict::Held, Verdict::Violated], Some(Span::exactly(at(9)))));
+    let twice = run(&[signal(9, "circuit", "CLOSED"), signal(9, "circuit", "OPEN")]);
+    assert_eq!(twice, (vec![Verdict::Held; 3], Some(Span::exactly(at(9)))));
+}
+
+#[test]
 fn what_is_counted_from_an_expectation_is_counted_from_when_it_came_about() {
     let stays = Claim::Stays {
         signal: "circuit".into(),
