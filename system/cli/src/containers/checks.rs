@@ -9,7 +9,7 @@ use super::definition::tenant;
 use super::documents;
 use super::keycloak::Keycloak;
 use super::realm;
-use super::rungs::{base, client};
+use super::rungs::{base, client, unasked};
 use crate::material::{Material, Secret, SecretName};
 
 /// A check by its words.
@@ -58,7 +58,10 @@ impl Verification<'_> {
     async fn token(&self, tenant: &str, password: &str) -> Done<Option<Secret>> {
         let (user, secret) = (realm::verifier(tenant), self.material.secret(SecretName::Verifier)?);
         let given = Keycloak::of(self.site, self.material)?.log_in(&secret, &user.name, password).await;
-        given.map_err(|failure| Failure { code: ErrorCode::VerifyLogin, ..failure })
+        given.map_err(|failure| match failure.code {
+            ErrorCode::KeycloakConfiguration => Failure { code: ErrorCode::VerifyLogin, ..failure },
+            _ => failure,
+        })
     }
 
     async fn logged_in(&self, tenant: &str) -> Done<Secret> {
@@ -89,7 +92,9 @@ impl Verification<'_> {
         }
         let request = request.body(Bytes::from(asked)).map_err(|error| failed(error.to_string()))?;
         let answer = client(self.material)?.send(request).await;
-        answer.map(|answer| answer.status()).map_err(|error| failed(format!("the node: {error}")))
+        answer
+            .map(|answer| answer.status())
+            .map_err(|error| unasked("the node", &error, ErrorCode::VerifyApi))
     }
 
     async fn decision(&self, tenant: &str) -> Done {

@@ -8,7 +8,7 @@ use dive_authz::Resource;
 use dive_node::adapters::mongodb::{
     Commands, Driver, IssuerDocument, MongoStore, ResourceDocument, collections,
 };
-use dive_node::ports::{IssuerRegistry as _, Probe as _, ResourceStore as _, StoredResource};
+use dive_node::ports::{IssuerRegistry as _, Probe as _, ResourceStore as _, StoreError, StoredResource};
 use dive_node::settings::MongodbSettings;
 use dive_orchestrator::ErrorCode;
 use dive_orchestrator::deploy::{Done, Failure};
@@ -30,6 +30,13 @@ pub(super) struct Documents {
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(ErrorCode::Database, format!("the document store: {error}"))
+}
+
+/// What it means that the store did not do as asked: that it is away passes, as often as not, and is tried again.
+fn undone(error: impl Into<StoreError>) -> Failure {
+    let error = error.into();
+    let code = if error.is_the_stores_fault() { ErrorCode::Timeout } else { ErrorCode::Database };
+    Failure { code, ..failed(error) }
 }
 
 /// The resources by which verification sees decisions: one that is released to the tenant, one that isn't.
@@ -85,34 +92,34 @@ impl Documents {
     /// It answers, and its registry can be read.
     pub(super) async fn readable(&self) -> Done {
         self.store.check().await.map_err(failed)?;
-        self.store.all().await.map(drop).map_err(failed)
+        self.store.all().await.map(drop).map_err(undone)
     }
 
     pub(super) async fn trusts(&self, issuer: &str) -> Done<bool> {
-        Ok(self.store.trusted(issuer).await.map_err(failed)?.is_some())
+        Ok(self.store.trusted(issuer).await.map_err(undone)?.is_some())
     }
 
     pub(super) async fn trust(&self, issuer: IssuerDocument) -> Done {
-        self.store.migrate().await.map_err(failed)?;
-        self.store.put_issuer(&issuer).await.map_err(failed)
+        self.store.migrate().await.map_err(undone)?;
+        self.store.put_issuer(&issuer).await.map_err(undone)
     }
 
     pub(super) async fn distrust(&self, issuer: &str) -> Done {
-        self.store.remove_issuer(issuer).await.map(drop).map_err(failed)
+        self.store.remove_issuer(issuer).await.map(drop).map_err(undone)
     }
 
     pub(super) async fn has(&self, resource: &str) -> Done<bool> {
-        Ok(self.store.resource(resource).await.map_err(failed)?.is_some())
+        Ok(self.store.resource(resource).await.map_err(undone)?.is_some())
     }
 
     /// Keeps resources, all in one command, each in the place of one with its id.
     pub(super) async fn put(&self, resources: impl IntoIterator<Item = Resource>) -> Done {
-        self.store.migrate().await.map_err(failed)?;
+        self.store.migrate().await.map_err(undone)?;
         let updates =
             resources.into_iter().map(replacement).collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let write =
             doc! {"update": collections::RESOURCES, "updates": updates, "writeConcern": {"w": 1, "j": true}};
-        let reply = self.driver.run(write).await.map_err(failed)?;
+        let reply = self.driver.run(write).await.map_err(undone)?;
         let refused = reply.get_array("writeErrors").ok().and_then(|errors| errors.first());
         refused.map_or(Ok(()), |error| Err(failed(error)))
     }
@@ -133,13 +140,29 @@ impl Documents {
     pub(super) async fn remove(&self, ids: Vec<String>) -> Done {
         let delete =
             doc! {"delete": collections::RESOURCES, "deletes": [{"q": {"_id": {"$in": ids}}, "limit": 0}]};
-        self.driver.run(delete).await.map(drop).map_err(failed)
+        self.driver.run(delete).await.map(drop).map_err(undone)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use dive_node::adapters::mongodb::CommandFailure;
+
     use super::*;
+
+    #[test]
+    fn a_store_that_is_away_is_tried_again_and_one_that_says_no_is_not() {
+        let refused = |code| CommandFailure::Refused { code, message: "no".to_owned() };
+        let (not_primary, unauthorized) = (10107, 13);
+        for (failure, code) in [
+            (CommandFailure::Unreachable("gone".to_owned()), ErrorCode::Timeout),
+            (CommandFailure::Timeout(PATIENCE), ErrorCode::Timeout),
+            (refused(not_primary), ErrorCode::Timeout),
+            (refused(unauthorized), ErrorCode::Database),
+        ] {
+            assert_eq!(undone(failure.clone()).code, code, "{failure}");
+        }
+    }
 
     #[test]
     fn batches_are_all_resources_each_once() {

@@ -61,7 +61,17 @@ impl Keycloak {
     }
 
     async fn send(&self, request: Request<Bytes>) -> Done<Response<Bytes>> {
-        self.client.send(request).await.map_err(|error| failed(format!("Keycloak: {error}")))
+        let unasked = |error| rungs::unasked("Keycloak", &error, ErrorCode::KeycloakConfiguration);
+        let answer = self.client.send(request).await.map_err(unasked)?;
+        match answer.status() {
+            // It, or what it stands on, is on its way.
+            status @ (StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT) => {
+                Err(Failure::new(ErrorCode::Timeout, format!("Keycloak answers {status}")))
+            }
+            _ => Ok(answer),
+        }
     }
 
     /// What it gives to a user of its realm, through the client that verification logs in by; `None` when it refuses.
@@ -234,5 +244,56 @@ impl<'a> Administrator<'a> {
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
             status => Err(failed(format!("Keycloak answers {status} when {name} is removed"))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dive_node::adapters::{Connections, Trust};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn at(base: String) -> Keycloak {
+        let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+        let trust = Trust::from_pem(authority.as_bytes()).unwrap();
+        let second = std::time::Duration::from_secs(1);
+        Keycloak {
+            client: HttpClient::new(&trust, Connections::Fresh, second, 1 << 20),
+            base,
+            realm: "r".to_owned(),
+        }
+    }
+
+    /// One that answers everybody like that.
+    async fn answering(status: &'static str) -> Keycloak {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _asked = stream.read(&mut [0; 1024]).await;
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _told = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        at(base)
+    }
+
+    /// What is on its way is tried again (1502 is transient); what says no is for a person.
+    #[tokio::test]
+    async fn one_that_is_away_passes_and_one_that_says_no_does_not() {
+        let nobody = at("http://127.0.0.1:1".to_owned());
+        assert_eq!(nobody.log_in("c", "u", "p").await.unwrap_err().code, ErrorCode::Timeout);
+        for (status, code) in [
+            ("503 Service Unavailable", ErrorCode::Timeout),
+            ("500 Internal Server Error", ErrorCode::KeycloakConfiguration),
+            ("403 Forbidden", ErrorCode::KeycloakConfiguration),
+        ] {
+            let failure = answering(status).await.log_in("c", "u", "p").await.unwrap_err();
+            assert_eq!(failure.code, code, "{status}: {failure:?}");
+        }
+        assert!(answering("401 Unauthorized").await.log_in("c", "u", "p").await.unwrap().is_none());
     }
 }

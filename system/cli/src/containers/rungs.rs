@@ -5,7 +5,7 @@ use std::time::Duration;
 use bollard::models::{ContainerStateStatusEnum as Status, HealthStatusEnum as Health};
 use bytes::Bytes;
 use dive_authz::{Acr, Action, Context, Decision, Input, Resource, Subject};
-use dive_node::adapters::{Connections, HttpClient, Trust};
+use dive_node::adapters::{Connections, HttpClient, HttpError, Trust};
 use dive_orchestrator::deploy::{Done, Failure, Holding, Site};
 use dive_orchestrator::ladder::Rung;
 use dive_orchestrator::{ErrorCode, Service};
@@ -30,6 +30,13 @@ pub(super) fn client(material: &Material) -> Done<HttpClient> {
     let trust = Trust::from_pem(material.ca()?.as_bytes())
         .map_err(|why| Failure::new(ErrorCode::Certificate, format!("the instance's authority: {why}")))?;
     Ok(HttpClient::new(&trust, Connections::Fresh, CONNECT, ANSWER))
+}
+
+/// What it means that a service could not be asked: that it does not answer passes, as often as not, and is tried again;
+/// anything else is a failure by `code`.
+pub(super) fn unasked(service: &str, error: &HttpError, code: ErrorCode) -> Failure {
+    let code = if matches!(error, HttpError::Unreachable(_)) { ErrorCode::Timeout } else { code };
+    Failure::new(code, format!("{service}: {error}"))
 }
 
 /// Where this machine reaches a service that speaks HTTP.
