@@ -96,7 +96,9 @@ pub(crate) fn look(fault: &Fault, clock: &Clock, direct: &Outcome) -> Look {
     let once = |limit| Look { padding: 0, limit, tries: 1 };
     match fault {
         Fault::BlackHole(_) | Fault::Stall(_) | Fault::OneWay(_) => {
-            once(SILENCE.max(undisturbed * SILENCE_FACTOR).min(LONGEST))
+            let limit = SILENCE.max(undisturbed * SILENCE_FACTOR).min(LONGEST);
+            // What was lost is counted where it is lost, a moment after at times.
+            Look { tries: if matches!(fault, Fault::OneWay(_)) { 5 } else { 1 }, ..once(limit) }
         }
         Fault::Latency(Latency { delay, jitter, .. }) => {
             // Other delays of the same edge add to it.

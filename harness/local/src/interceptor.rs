@@ -151,7 +151,7 @@ mod tests {
     use super::*;
     use crate::canary::{Canary, Outcome};
 
-    const LIMIT: Duration = Duration::from_secs(2);
+    const LIMIT: Duration = Duration::from_secs(20);
 
     fn identity() -> Identity {
         Identity::foreign(&["127.0.0.1".to_owned()]).unwrap()

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use harness_core::owner::Owner;
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 
 use crate::procfs::{ProcessId, all_marked, command_line};
@@ -44,7 +45,10 @@ impl Leftover {
     pub fn remove(&self) -> io::Result<()> {
         match self {
             Self::Process(process) if !process.is_alive() => Ok(()),
-            Self::Process(process) => kill(process.as_pid(), Signal::SIGKILL).map_err(io::Error::from),
+            Self::Process(process) => match kill(process.as_pid(), Signal::SIGKILL) {
+                Err(Errno::ESRCH) => Ok(()),
+                killed => killed.map_err(io::Error::from),
+            },
             Self::Folder(folder) => match fs::remove_dir_all(folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
@@ -96,7 +100,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::procfs::MARK;
+    use crate::procfs::{MARK, marked};
 
     /// The mark of a process that has ended.
     fn of_the_dead() -> String {
@@ -119,6 +123,10 @@ mod tests {
         for folder in &folders {
             fs::create_dir(folder).unwrap();
             fs::write(folder.join("state"), "x").unwrap();
+        }
+        // A process that has just been started bears its mark a moment later.
+        while !marked(&dead).unwrap().contains(&processes[0]) {
+            std::thread::yield_now();
         }
 
         let left = leftovers().unwrap();

@@ -35,11 +35,12 @@ mod tests {
 
     #[tokio::test]
     async fn only_one_at_a_time_has_the_turn() {
-        let first = take("test-of-the-turn").await.unwrap();
-        let path = lock_path(&std::env::temp_dir(), "test-of-the-turn");
+        let name = format!("test-{}", std::process::id());
+        let first = take(&name).await.unwrap();
+        let path = lock_path(&std::env::temp_dir(), &name);
         assert!(File::open(&path).unwrap().try_lock().is_err());
         drop(first);
-        drop(take("test-of-the-turn").await.unwrap());
+        drop(take(&name).await.unwrap());
         std::fs::remove_file(path).unwrap();
     }
 }

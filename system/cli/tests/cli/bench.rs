@@ -41,13 +41,17 @@ impl Bench {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dive"));
+        for (variable, _) in
+            std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DIVE_"))
+        {
+            command.env_remove(variable);
+        }
         command
             .args(arguments)
             .current_dir(self.path())
             .env("DIVE_HOME", self.home())
             // Whatever runs on this machine, nobody asks it.
             .env("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-            .env_remove("DIVE_DATABASE")
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null());
         command

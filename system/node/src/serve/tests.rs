@@ -97,8 +97,13 @@ fn token_for_now() -> String {
     KEY.sign(&claims)
 }
 
+/// A client that asks nobody in between, whatever the environment says.
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 async fn ask(address: SocketAddr, token: &str) -> reqwest::Response {
-    reqwest::Client::new()
+    http()
         .post(format!("http://{address}/api/authorize"))
         .bearer_auth(token)
         .json(&json!({"resourceId": "doc-1", "operation": "read"}))
@@ -221,9 +226,9 @@ async fn with_a_certificate_it_answers_over_tls_alone() {
     let folder = tempfile::tempdir().unwrap();
     let [authority, chain, key] = certificate(folder.path());
     let [chain, key] = [chain.to_str().unwrap(), key.to_str().unwrap()];
-    let changes = [("tls.certificate", chain), ("tls.key", key), ("http.header_timeout", "300ms")];
-    let site = site(Duration::ZERO, &changes).await;
-    let port = site.address.port();
+    let identity = [("tls.certificate", chain), ("tls.key", key)];
+    let patient = site(Duration::ZERO, &identity).await;
+    let port = patient.address.port();
     let url = format!("https://localhost:{port}/health/live");
     assert!(client(&authority).get(&url).await.is_ok());
 
@@ -234,11 +239,15 @@ async fn with_a_certificate_it_answers_over_tls_alone() {
     let distrusted = client(&stranger).get(&url).await.unwrap_err().to_string();
     assert!(distrusted.starts_with("tls: "), "{distrusted}");
 
-    let mut silent = TcpStream::connect(site.address).await.unwrap();
+    let brief = identity.into_iter().chain([("http.header_timeout", "300ms")]).collect::<Vec<_>>();
+    let brief = site(Duration::ZERO, &brief).await;
+    let mut silent = TcpStream::connect(brief.address).await.unwrap();
     let ended = tokio::time::timeout(SOON, silent.read_to_end(&mut Vec::new())).await;
     assert!(ended.is_ok(), "a handshake that never comes is not waited for");
-    site.stop.send(()).unwrap();
-    tokio::time::timeout(SOON, site.served).await.unwrap().unwrap();
+    for site in [patient, brief] {
+        site.stop.send(()).unwrap();
+        tokio::time::timeout(SOON, site.served).await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
@@ -293,7 +302,7 @@ async fn a_node_whose_dependencies_are_all_away_starts_says_so_and_lets_nothing_
     let served = tokio::spawn(server.run(async move {
         let _ = stopped.await;
     }));
-    let get = async |path: &str| reqwest::get(format!("http://{address}{path}")).await.unwrap();
+    let get = async |path: &str| http().get(format!("http://{address}{path}")).send().await.unwrap();
     assert_eq!(get("/health/live").await.status(), 200);
     let all_checked = async {
         loop {
@@ -363,7 +372,7 @@ fn log_lines_are_json_with_stable_names_and_never_hold_a_token_or_a_claim() {
             for token in [good.as_str(), &forged, "short", ""] {
                 ask(site.address, token).await;
             }
-            let client = reqwest::Client::new();
+            let client = http();
             for path in ["resources/doc-1", "resources/doc-1/payload", "resources/search?q=doc"] {
                 let url = format!("http://{}/api/{path}", site.address);
                 client.get(url).bearer_auth(&good).send().await.unwrap();

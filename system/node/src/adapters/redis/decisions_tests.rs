@@ -35,7 +35,7 @@ async fn a_decision_is_gone_when_its_time_is_over() {
         let decisions = RedisDecisions(arm.client(Duration::from_secs(5)));
         decisions.put(&name("aa", "01"), b"x", Duration::from_micros(999)).await.unwrap();
         assert_eq!(decisions.get(&name("aa", "01")).await, Ok(None), "a span of no millisecond");
-        decisions.put(&name("aa", "01"), b"x", Duration::from_secs(1)).await.unwrap();
+        decisions.put(&name("aa", "01"), b"x", Duration::from_secs(2)).await.unwrap();
         let mut seen = 0;
         while decisions.get(&name("aa", "01")).await.unwrap().is_some() {
             seen += 1;
