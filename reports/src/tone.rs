@@ -20,9 +20,9 @@ pub(crate) enum Tone {
 
 const GOOD: &str = "closed up healthy ok okay ready normal steady serving live alive allowed allow success \
     succeeded passed connected synced active available true yes on fresh resolved inactive running served done \
-    opened trusted";
+    opened trusted complete completed";
 const WARN: &str = "half degraded pending probing starting stopping draining maintenance stale suspect retrying \
-    recovering warning slow throttled partial lagging paused";
+    recovering warning slow throttled partial lagging paused initializing deploying configuring verifying rolling";
 const BAD: &str = "open down unhealthy failed failing failure error dead offline unreachable lost firing refused \
     rejected broken crashed killed false no not off timeout expired revoked suspended unavailable hung stopped \
     exited wrong disconnected untrusted";
@@ -92,6 +92,9 @@ mod tests {
             ("healthy", Tone::Good),
             ("unhealthy", Tone::Bad),
             ("not ready", Tone::Bad),
+            ("DEPLOYING", Tone::Warn),
+            ("ROLLING_BACK", Tone::Warn),
+            ("COMPLETE", Tone::Good),
             ("7", Tone::Plain),
             ("", Tone::Plain),
         ] {
