@@ -121,7 +121,7 @@ fn root(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use super::*;
 
-    /// As engines 20.10 to 28 say it.
+    /// The words differ between engines: some were seen here, some are told by others.
     #[test]
     fn what_is_told_in_words_is_known() {
         for (status, message, why) in [
